@@ -1,0 +1,148 @@
+"""The tree of options: what a model is, and what a training run reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from gdmix.coordinates import Coordinate, FixedEffect, RandomEffect
+from gdmix.data.layout import Layout
+from gdmix.descent import Plan
+from gdmix.errors import ConfigError, did_you_mean
+from gdmix.metrics import METRICS
+from gdmix.options import INVALID, VARIANT, override, read_yaml
+from gdmix.schema import Columns, Feature, FeatureList
+from gdmix.tasks import TASKS, Task, TaskName
+
+_FIXED, _RANDOM = f"{VARIANT}fixed", f"{VARIANT}random"
+
+
+def _which(value: object) -> str:
+    """Tell a random effect by its entity."""
+    entity = "entity" in value if isinstance(value, Mapping) else isinstance(value, RandomEffect)
+    return _RANDOM if entity else _FIXED
+
+
+AnyCoordinate = Annotated[
+    Annotated[FixedEffect, Tag(_FIXED)] | Annotated[RandomEffect, Tag(_RANDOM)],
+    Discriminator(_which),
+]
+# coordinates name folders of the model directory
+CoordinateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _paths(value: object) -> object:
+    return (value,) if isinstance(value, str | Path) else value
+
+
+Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
+
+
+class ModelOptions(Columns):
+    """Everything that defines a model; `MixedModel` takes these as arguments."""
+
+    task: TaskName = Field(default="logistic", description="Loss and link: logistic or linear.")
+    coordinates: dict[CoordinateName, AnyCoordinate] = Field(
+        min_length=1,
+        description="The model's blocks in the order they are updated; one with `entity` is a "
+        "random effect.",
+    )
+    bags: dict[str, FeatureList] = Field(
+        default={}, description="Named lists of columns that coordinates may use as features."
+    )
+    sweeps: int = Field(default=1, ge=1, description="Most passes over the coordinates.")
+    sweep_tolerance: float = Field(
+        default=1e-6,
+        ge=0.0,
+        description="Stop after a sweep that lowers the objective by less than this, relatively.",
+    )
+    metrics: tuple[str, ...] = Field(
+        default=(), description="Evaluated on validation data; by default the task's own."
+    )
+
+    @model_validator(mode="after")
+    def _check_metrics(self) -> Self:
+        for name in self.metrics:
+            if name not in METRICS:
+                hint = did_you_mean(name, METRICS)
+                raise PydanticCustomError(INVALID, "metrics: no metric {name}; {hint}", {"name": repr(name), "hint": hint})
+        return self
+
+    @property
+    def kind(self) -> Task:
+        """The task's loss, labels, link and metrics."""
+        return TASKS[self.task]
+
+    def features_of(self, name: str) -> tuple[Feature, ...]:
+        """Return the columns a coordinate reads, bags written out."""
+        found: list[Feature] = []
+        for item in self.coordinates[name].features:
+            found += self.bags.get(item.column, (item,))
+        return tuple(dict.fromkeys(found))
+
+    def shards(self) -> dict[str, str]:
+        """Return the shard of every coordinate; equal features share one, named by the first."""
+        first: dict[tuple[Feature, ...], str] = {}
+        return {name: first.setdefault(self.features_of(name), name) for name in self.coordinates}
+
+    def layout(self) -> Layout:
+        """Return what to read from a table."""
+        shards = {shard: self.features_of(shard) for shard in self.shards().values()}
+        options: dict[Feature, str] = {}
+        entities: dict[str, str] = {}
+        for name, coordinate in self.coordinates.items():
+            for feature in self.features_of(name):
+                options.setdefault(feature, f"coordinates.{name}.features")
+            if isinstance(coordinate, RandomEffect):
+                entities.setdefault(coordinate.entity, f"coordinates.{name}.entity")
+        return Layout(self, entities, shards, options, self.kind.labels)
+
+    def plan(self) -> Plan:
+        """Return what to descend on."""
+        coordinates: Mapping[str, Coordinate] = self.coordinates
+        return Plan(
+            coordinates,
+            self.shards(),
+            self.kind.loss,
+            self.sweeps,
+            self.sweep_tolerance,
+            self.metrics or self.kind.metrics,
+        )
+
+
+class TrainOptions(ModelOptions):
+    """A training run: a model, its data, and where the results go."""
+
+    label: str = Field(description="Response column.")
+    train: Paths = Field(min_length=1, description="Training data: files, globs or folders.")
+    validation: Paths = Field(default=(), description="Validation data.")
+    output: str = Field(min_length=1, description="Run directory to write.")
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads that run kernels; all cores by default."
+    )
+    report: bool = Field(default=True, description="Whether to write report.html.")
+
+    @classmethod
+    def from_file(cls, path: Path, overrides: tuple[str, ...] = ()) -> TrainOptions:
+        """Read a YAML file; `overrides` are assignments such as ``coordinates.global.l2=3``.
+
+        Raises
+        ------
+        ConfigError
+            The file is missing, is not YAML, or an option is wrong.
+        """
+        if not path.is_file():
+            raise ConfigError(str(path), "no such file", hint="gdmix init DATA writes a first one")
+        values: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"), str(path))
+        for assignment in overrides:
+            override(values, assignment)
+        return cls.parse(values, str(path))
+
+    def model_options(self) -> ModelOptions:
+        """Return the part that defines the model."""
+        names = ModelOptions.model_fields
+        return ModelOptions.model_construct(**{name: getattr(self, name) for name in names})

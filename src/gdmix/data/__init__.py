@@ -1,0 +1,1 @@
+"""From files and frames to arrays: sources, feature index, data set, grouping by entity."""

@@ -1,0 +1,56 @@
+"""File formats, one module each; nothing past `gdmix.data.source` knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from gdmix.data.formats import csv, parquet
+from gdmix.errors import DataError
+
+
+class Format(Protocol):
+    """What a format module provides."""
+
+    def read_schema(self, path: Path) -> pa.Schema:
+        """Return column names and types without reading the data."""
+
+    def read_batches(self, path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the columns of `schema`, streamed."""
+
+
+_BY_SUFFIX: dict[str, Format] = {
+    ".parquet": parquet,
+    ".pq": parquet,
+    ".csv": csv,
+    ".tsv": csv,
+}
+_COMPRESSED = {".gz", ".zst"}
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file by its name, or None when the name says nothing."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
+def require_format(path: Path) -> Format:
+    """Return the format of a file.
+
+    Raises
+    ------
+    DataError
+        The file name ends in no known suffix.
+    """
+    found = format_of(path)
+    if found is None:
+        known = ", ".join(sorted(_BY_SUFFIX))
+        raise DataError(
+            str(path), f"unknown format {path.suffix!r}", f"one of {known} (CSV also .gz, .zst)"
+        )
+    return found

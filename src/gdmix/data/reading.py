@@ -1,0 +1,113 @@
+"""Source → `Dataset` and `FeatureIndex`, in one streamed pass.
+
+Strings become codes batch by batch, so what is held while the pass goes on is about the size
+of the data set that comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gdmix.data.dataset import Csr, Dataset, EntityColumn
+from gdmix.data.decoded import DecodedBatch, Decoding
+from gdmix.data.encode import concatenate, encode
+from gdmix.data.index import FeatureIndex
+from gdmix.data.layout import Layout
+from gdmix.data.source import Source
+from gdmix.data.validation import require_unique
+
+Indexes = Mapping[str, FeatureIndex]
+
+
+def read(
+    source: Source, layout: Layout, indexes: Indexes | None = None, *, label: bool = True
+) -> tuple[Dataset, Indexes]:
+    """Read all rows into memory.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    layout : Layout
+        What to read.
+    indexes : mapping of shard to FeatureIndex, optional
+        Known features; built from this data when absent.
+    label : bool
+        Whether the label column must be there.
+
+    Raises
+    ------
+    DataError
+        A column is missing or of a wrong type, or a value is out of its range.
+    """
+    batches = list(Decoding(source, layout, label=label).batches())
+    if indexes is None:
+        indexes = {
+            shard: FeatureIndex.build([[b.pieces[f] for b in batches] for f in features])
+            for shard, features in layout.shards.items()
+        }
+    dataset = _assemble(batches, layout, indexes)
+    if layout.columns.unique_uid and layout.columns.uid is not None:
+        require_unique(dataset.uid, layout.columns.uid, source.name)
+    return dataset, indexes
+
+
+def read_stream(
+    source: Source, layout: Layout, indexes: Indexes, *, label: bool = False
+) -> Iterator[Dataset]:
+    """Yield the rows batch by batch, with known features: bounded memory for scoring.
+
+    Raises
+    ------
+    DataError
+        As `read` does.
+    """
+    for batch in Decoding(source, layout, label=label).batches():
+        yield _assemble([batch], layout, indexes)
+
+
+def _assemble(batches: Sequence[DecodedBatch], layout: Layout, indexes: Indexes) -> Dataset:
+    rows = sum(batch.rows for batch in batches)
+    shards: dict[str, Csr] = {}
+    unseen: dict[str, int] = {}
+    for shard, features in layout.shards.items():
+        parts = [encode(b.rows, [b.pieces[f] for f in features], indexes[shard]) for b in batches]
+        shards[shard] = concatenate([csr for csr, _ in parts])
+        unseen[shard] = sum(dropped for _, dropped in parts)
+    uids = None
+    if batches[0].uid is not None:
+        uids = pa.chunked_array([batch.uid for batch in batches])
+    return Dataset(
+        rows=rows,
+        label=_numbers(batches, "label", 0.0),
+        weight=_numbers(batches, "weight", 1.0),
+        offset=_numbers(batches, "offset", 0.0),
+        has_label="label" in batches[0].numbers,
+        uid=uids,
+        entities={name: _entities([b.entities[name] for b in batches]) for name in layout.entities},
+        shards=shards,
+        unseen=unseen,
+    )
+
+
+def _numbers(batches: Sequence[DecodedBatch], role: str, default: float) -> NDArray[np.float64]:
+    if role not in batches[0].numbers:
+        return np.full(sum(batch.rows for batch in batches), default)
+    return np.concatenate([batch.numbers[role] for batch in batches])
+
+
+def _entities(chunks: Sequence[pa.DictionaryArray]) -> EntityColumn:
+    column = pa.chunked_array(chunks).unify_dictionaries()
+    ids = column.chunk(0).dictionary
+    order = pc.array_sort_indices(ids)
+    position = np.empty(len(ids), np.int32)
+    position[order.to_numpy(zero_copy_only=False)] = np.arange(len(ids), dtype=np.int32)
+    codes = np.concatenate(
+        [chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    )
+    return EntityColumn(ids.take(order), position[codes])

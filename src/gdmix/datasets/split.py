@@ -1,0 +1,53 @@
+"""The random split of a table in two, and how it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdmix.datasets.cache import aside
+from gdmix.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TRAIN_SHARE = 0.8
+
+
+class Parts(NamedTuple):
+    """The rows to train on and the rows to validate on, each in their first order."""
+
+    train: pa.Table
+    validation: pa.Table
+
+
+def split(table: pa.Table, seed: int) -> Parts:
+    """Draw for every row whether it trains; the same seed draws the same rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    trains = np.random.default_rng(seed).random(table.num_rows) < _TRAIN_SHARE
+    return Parts(table.filter(pa.array(trains)), table.filter(pa.array(~trains)))
+
+
+def write(parts: Parts, folder: Path) -> tuple[Path, Path]:
+    """Write ``train.parquet`` and ``validation.parquet``; return their paths."""
+    import pyarrow.parquet as pq
+
+    paths = (folder / "train.parquet", folder / "validation.parquet")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for table, path in zip(parts, paths, strict=True):
+                pq.write_table(table, aside(path), compression="zstd")
+            # only when both are complete, lest one split's train meet another's validation
+            for path in paths:
+                aside(path).replace(path)
+        finally:
+            for path in paths:
+                aside(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            str(folder), f"cannot be written ({error})", hint="name another output folder"
+        ) from None
+    return paths

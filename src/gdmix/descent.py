@@ -1,0 +1,188 @@
+"""Block coordinate descent: fit each coordinate against the others' scores, in turn.
+
+Every update solves one block to tolerance from where it was, so the total objective never rises.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gdmix.coordinates import Coordinate, Summary
+from gdmix.data.dataset import Dataset
+from gdmix.engine import Column, Engine
+from gdmix.glm.losses import Loss
+from gdmix.metrics import METRICS
+from gdmix.models.mixed import Part
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update of one coordinate, as it is logged, shown and saved.
+
+    Attributes
+    ----------
+    sweep : int
+        From 1.
+    coordinate : str
+    samples : int
+        Training rows.
+    seconds : float
+        Spent solving.
+    objective : float
+        Of the whole model after this update: weighted loss plus all penalties.
+    summary : Summary
+    metrics : dict of str to float
+        On the validation data, after this update.
+    """
+
+    sweep: int
+    coordinate: str
+    samples: int
+    seconds: float
+    objective: float
+    summary: Summary
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class State:
+    """Where a descent stands: what a checkpoint keeps.
+
+    Attributes
+    ----------
+    parts : dict of str to Part
+        The latest part of every coordinate updated so far.
+    history : list of Update
+    """
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    history: list[Update] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to descend on.
+
+    Attributes
+    ----------
+    coordinates : dict of str to Coordinate
+        In the update sequence.
+    shards : dict of str to str
+        The shard that each coordinate reads.
+    loss : Loss
+    sweeps : int
+        Most passes over the coordinates.
+    tolerance : float
+        Stop after a sweep that lowered the objective by less than this, relative to it.
+    metrics : sequence of str
+        Evaluated on the validation data after every update.
+    """
+
+    coordinates: Mapping[str, Coordinate]
+    shards: Mapping[str, str]
+    loss: Loss
+    sweeps: int
+    tolerance: float
+    metrics: Sequence[str] = ()
+
+
+Observer = Callable[[Update, State], None]
+
+
+def descend(
+    engine: Engine,
+    plan: Plan,
+    train: Dataset,
+    validation: Dataset | None = None,
+    state: State | None = None,
+    observers: Iterable[Observer] = (),
+) -> State:
+    """Run block coordinate descent.
+
+    Parameters
+    ----------
+    engine : Engine
+    plan : Plan
+    train, validation : Dataset
+    state : State, optional
+        Where an earlier descent stopped; this one goes on from there.
+    observers : iterable of callable
+        Called after every update with the update and the state.
+
+    Returns
+    -------
+    State
+        The parts of all coordinates and the record of every update.
+    """
+    state = state or State()
+    observers = list(observers)
+    names = list(plan.coordinates)
+    scores = _Scores(engine, train, state.parts)
+    held_out = None if validation is None else _Scores(engine, validation, state.parts)
+    for step in range(len(state.history), plan.sweeps * len(names)):
+        sweep, position = divmod(step, len(names))
+        if position == 0 and _settled(state.history, len(names), plan.tolerance):
+            break
+        name = names[position]
+        coordinate, shard = plan.coordinates[name], plan.shards[name]
+        offset = scores.without(name)
+        started = time.perf_counter()
+        fit = coordinate.fit(engine, train, shard, plan.loss, offset, state.parts.get(name))
+        seconds = time.perf_counter() - started
+        scores.replace(name, fit.scores, fit.penalty)
+        state.parts[name] = fit.part
+        metrics: dict[str, float] = {}
+        if held_out is not None:
+            held_out.replace(name, fit.part.score(engine, held_out.rows))
+            metrics = held_out.evaluate(plan.metrics)
+        objective = engine.weighted_loss(plan.loss, train, scores.total) + scores.penalty
+        update = Update(
+            sweep + 1, name, train.rows, seconds, objective, fit.summary, metrics
+        )
+        state.history.append(update)
+        for observer in observers:
+            observer(update, state)
+    return state
+
+
+class _Scores:
+    """Scores by coordinate, and their sum, for one data set."""
+
+    def __init__(self, engine: Engine, rows: Dataset, parts: Mapping[str, Part]) -> None:
+        self.rows = rows
+        self.total: Column = rows.offset.copy()
+        self._own: dict[str, Column] = {}
+        self._penalties: dict[str, float] = {}
+        for name, part in parts.items():
+            self.replace(name, part.score(engine, rows))
+
+    @property
+    def penalty(self) -> float:
+        return sum(self._penalties.values())
+
+    def without(self, name: str) -> Column:
+        return self.total - self._own[name] if name in self._own else self.total
+
+    def replace(self, name: str, own: Column, penalty: float = 0.0) -> None:
+        self.total = self.without(name) + own
+        self._own[name] = own
+        self._penalties[name] = penalty
+
+    def evaluate(self, metrics: Sequence[str]) -> dict[str, float]:
+        rows = self.rows
+        return {
+            name: METRICS[name].function(rows.label, np.asarray(self.total), rows.weight)
+            for name in metrics
+        }
+
+
+def _settled(history: Sequence[Update], coordinates: int, tolerance: float) -> bool:
+    """Whether the last whole sweep changed the objective too little to go on."""
+    if len(history) < 2 * coordinates:
+        return False
+    before, after = history[-coordinates - 1].objective, history[-1].objective
+    return before - after <= tolerance * abs(after)

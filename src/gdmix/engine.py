@@ -1,0 +1,141 @@
+"""The `Engine` protocol: the verbs a coordinate needs, without saying who holds the rows.
+
+`Rows` is an engine's own handle on a data set, `Column` its handle on one number per row
+(scores, curvatures); a column supports ``+`` and ``-``. The functions handed to a verb take
+NumPy arrays of one part of the rows and call kernels, so the mathematics is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gdmix.glm.groups import Outcome
+from gdmix.glm.kernels import Block
+
+Floats = NDArray[np.float64]
+Rows = Any
+Column = Any
+
+BlockSum = Callable[..., tuple[Floats, ...]]
+"""``fn(block, *columns) -> arrays``; the arrays of all blocks are added up."""
+
+BlockMap = Callable[..., Floats]
+"""``fn(block, *columns) -> one number per row``."""
+
+
+class Run(NamedTuple):
+    """Consecutive entities with all their rows, as a function given to `Engine.group` gets them.
+
+    Attributes
+    ----------
+    block : Block
+        Rows in entity order; features are numbered within each entity.
+    offset : float64[rows]
+    row_ptr : int64[entities + 1]
+    feature_ptr : int64[entities + 1]
+    first, last : int
+        The entities of this run.
+    coefficients : float64
+        Starting point; the solution is written over it. The intercept comes first.
+    coefficient_ptr : int64[entities + 1]
+    margin : float64[rows]
+        For the function to write offset plus own score to.
+    outcome : Outcome
+        For the function to write to.
+    """
+
+    block: Block
+    offset: Floats
+    row_ptr: NDArray[np.int64]
+    feature_ptr: NDArray[np.int64]
+    first: int
+    last: int
+    coefficients: Floats
+    coefficient_ptr: NDArray[np.int64]
+    margin: Floats
+    outcome: Outcome
+
+
+class EntityTable(NamedTuple):
+    """What was learnt for each entity.
+
+    Attributes
+    ----------
+    ids : pa.Array
+        Entity ids, sorted.
+    samples : int64[entities]
+        Rows of each entity.
+    feature_ptr : int64[entities + 1]
+        Where each entity's features lie.
+    features : int32
+        Index in the shard of every entity's features, ascending within an entity.
+    coefficients : float64
+        Entity after entity: the intercept, if any, then one for each of its features.
+    outcome : Outcome
+    """
+
+    ids: pa.Array
+    samples: NDArray[np.int64]
+    feature_ptr: NDArray[np.int64]
+    features: NDArray[np.int32]
+    coefficients: Floats
+    outcome: Outcome
+
+
+class Engine(Protocol):
+    """Who holds the rows and runs functions over them."""
+
+    def width(self, rows: Rows, shard: str) -> int:
+        """Return the number of features of a shard."""
+
+    def reduce(
+        self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()
+    ) -> tuple[Floats, ...]:
+        """Add up what `function` returns for every block of rows, in the order of the blocks."""
+
+    def map(
+        self, function: BlockMap, rows: Rows, shard: str, columns: Sequence[Column] = ()
+    ) -> Column:
+        """Return the column that `function` gives for every block of rows."""
+
+    def group(
+        self,
+        function: Callable[[Run], None],
+        rows: Rows,
+        by: tuple[str, str],
+        offset: Column,
+        intercept: int,
+        start: EntityTable | None,
+    ) -> tuple[EntityTable, Column]:
+        """Call `function` on runs of whole entities.
+
+        Parameters
+        ----------
+        function : callable
+            Solves the entities of a `Run` in place.
+        rows : Rows
+        by : (str, str)
+            Entity column and shard.
+        offset : Column
+            The score of everything else.
+        intercept : int
+            1 when coefficients begin with an intercept.
+        start : EntityTable or None
+            Where to begin; matched by entity and feature, zero where it has none.
+
+        Returns
+        -------
+        EntityTable, Column
+            What was learnt, and each row's own score.
+        """
+
+    def entity_positions(self, rows: Rows, entity: str, known: pa.Array) -> Column:
+        """Return where each row's entity lies in `known`, -1 where it does not."""
+
+    def weighted_loss(self, loss: Any, rows: Rows, scores: Column) -> float:  # noqa: ANN401
+        """Return the weighted sum of losses at `scores`."""

@@ -1,0 +1,1 @@
+"""Engines: who holds the rows. The local one keeps them in this process."""

@@ -1,0 +1,167 @@
+"""The local engine: rows in this process, serial kernels run by a pool of threads.
+
+Kernels release the GIL. Rows are cut where the data says, never where the number of threads
+says, and partial results are added in order: the same bits come out on any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gdmix.data.dataset import Dataset
+from gdmix.data.grouping import Grouped, group
+from gdmix.data.ids import positions
+from gdmix.engine import BlockMap, BlockSum, EntityTable, Run
+from gdmix.glm.alignment import copy_matching
+from gdmix.glm.groups import Outcome
+from gdmix.glm.kernels import Block, value_along
+from gdmix.glm.losses import Loss
+
+Floats = NDArray[np.float64]
+_T = TypeVar("_T")
+
+
+class LocalEngine:
+    """Runs everything in this process.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads that run kernels; by default as many as the process may use.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="gdmix")
+        self._grouped: WeakKeyDictionary[Dataset, dict[tuple[str, str], Grouped]] = (
+            WeakKeyDictionary()
+        )
+
+    def width(self, rows: Dataset, shard: str) -> int:
+        """Return the number of features of a shard."""
+        return rows.shards[shard].width
+
+    def reduce(
+        self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
+    ) -> tuple[Floats, ...]:
+        """Add up what `function` returns for every block of rows, in the order of the blocks."""
+        total: tuple[Floats, ...] = ()
+        for part in self._each(function, rows, shard, columns):
+            total = tuple(a + b for a, b in zip(total, part, strict=True)) if total else part
+        return total
+
+    def map(
+        self, function: BlockMap, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
+    ) -> Floats:
+        """Return the column that `function` gives for every block of rows."""
+        return np.concatenate(list(self._each(function, rows, shard, columns)))
+
+    def group(
+        self,
+        function: Callable[[Run], None],
+        rows: Dataset,
+        by: tuple[str, str],
+        offset: Floats,
+        intercept: int,
+        start: EntityTable | None,
+    ) -> tuple[EntityTable, Floats]:
+        """Call `function` on runs of whole entities; see `Engine.group`."""
+        grouped = self._group(rows, by)
+        pointers = grouped.feature_ptr + intercept * np.arange(grouped.entities + 1)
+        coefficients = np.zeros(pointers[-1])
+        if start is not None:
+            copy_matching(
+                positions(grouped.ids, start.ids),
+                grouped.feature_ptr,
+                grouped.features,
+                start.feature_ptr,
+                start.features,
+                start.coefficients,
+                intercept,
+                coefficients,
+            )
+        entity_offset = offset[grouped.order]
+        margin = np.empty_like(entity_offset)
+        outcome = _empty_outcome(grouped.entities)
+        block = Block(
+            grouped.indptr, grouped.indices, grouped.values, grouped.label, grouped.weight
+        )
+
+        def run(bounds: tuple[int, int]) -> None:
+            function(
+                Run(
+                    block,
+                    entity_offset,
+                    grouped.row_ptr,
+                    grouped.feature_ptr,
+                    *bounds,
+                    coefficients,
+                    pointers,
+                    margin,
+                    outcome,
+                )
+            )
+
+        cuts = grouped.bounds().tolist()
+        list(self._pool.map(run, zip(cuts[:-1], cuts[1:], strict=True)))
+        scores = np.empty_like(margin)
+        scores[grouped.order] = margin - entity_offset
+        samples = np.diff(grouped.row_ptr)
+        table = EntityTable(
+            grouped.ids, samples, grouped.feature_ptr, grouped.features, coefficients, outcome
+        )
+        return table, scores
+
+    def entity_positions(
+        self, rows: Dataset, entity: str, known: pa.Array
+    ) -> NDArray[np.int32]:
+        """Return where each row's entity lies in `known`, -1 where it does not."""
+        ids, codes = rows.entities[entity]
+        return positions(ids, known)[codes]
+
+    def weighted_loss(self, loss: Loss, rows: Dataset, scores: Floats) -> float:
+        """Return the weighted sum of losses at `scores`."""
+        shard = next(iter(rows.shards))
+
+        def function(block: Block, margin: Floats) -> tuple[Floats, ...]:
+            total = value_along(loss, block, 0, len(margin), margin, margin, 0.0)
+            return (np.asarray(total),)
+
+        return float(self.reduce(function, rows, shard, (scores,))[0])
+
+    def _each(
+        self, function: Callable[..., _T], rows: Dataset, shard: str, columns: Sequence[Floats]
+    ) -> Iterator[_T]:
+        csr = rows.shards[shard]
+
+        def call(bounds: tuple[int, int]) -> _T:
+            cut = slice(*bounds)
+            indptr = csr.indptr[bounds[0] : bounds[1] + 1]
+            block = Block(indptr, csr.indices, csr.values, rows.label[cut], rows.weight[cut])
+            return function(block, *(column[cut] for column in columns))
+
+        cuts = rows.bounds(shard).tolist()
+        return self._pool.map(call, zip(cuts[:-1], cuts[1:], strict=True))
+
+    def _group(self, rows: Dataset, by: tuple[str, str]) -> Grouped:
+        cached = self._grouped.setdefault(rows, {})
+        if by not in cached:
+            cached[by] = group(rows, *by)
+        return cached[by]
+
+
+def _empty_outcome(entities: int) -> Outcome:
+    return Outcome(
+        np.zeros(entities, np.int8),
+        np.zeros(entities, np.int32),
+        np.zeros(entities),
+        np.zeros(entities),
+    )

@@ -1,0 +1,1 @@
+"""The mathematics: losses, kernels, objectives, minimizers. Arrays in, arrays out."""

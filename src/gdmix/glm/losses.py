@@ -1,0 +1,93 @@
+"""Losses of the margin, and the bridge that lets compiled kernels call them.
+
+A loss is a value whose *type* numba can see: a NamedTuple. Its methods are plain Python, so the
+same class runs in tests without a compiler. With ``s`` a row's margin (its whole score) and ``y``
+its label, a loss gives ``value``, and its first and second derivative in ``s``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from numba import types
+from numba.extending import overload_method
+
+
+class Loss(Protocol):
+    """What a kernel asks of a loss."""
+
+    def value(self, margin: float, label: float) -> float:
+        """Return the loss."""
+
+    def d1(self, margin: float, label: float) -> float:
+        """Return the slope in the margin."""
+
+    def d2(self, margin: float, label: float) -> float:
+        """Return the curvature in the margin."""
+
+
+class Logistic(NamedTuple):
+    """``log(1 + exp(s)) - y s`` for labels 0 and 1: minus the Bernoulli log-likelihood.
+
+    All three share one ``exp(-|s|)``, which keeps them exact for any margin and lets the
+    compiler compute it once.
+    """
+
+    # numba cannot type a NamedTuple without fields
+    kind: int = 0
+
+    def value(self, margin: float, label: float) -> float:
+        """Return ``log(1 + exp(s)) - y s``."""
+        return max(margin, 0.0) + math.log1p(math.exp(-abs(margin))) - label * margin
+
+    def d1(self, margin: float, label: float) -> float:
+        """Return ``p - y``, with ``p = 1 / (1 + exp(-s))``."""
+        small = math.exp(-abs(margin))
+        return (1.0 if margin >= 0.0 else small) / (1.0 + small) - label
+
+    def d2(self, margin: float, label: float) -> float:
+        """Return ``p (1 - p)``."""
+        small = math.exp(-abs(margin))
+        return small / ((1.0 + small) * (1.0 + small))
+
+
+class Squared(NamedTuple):
+    """``(s - y)^2 / 2``: minus the Gaussian log-likelihood at unit variance."""
+
+    kind: int = 0
+
+    def value(self, margin: float, label: float) -> float:
+        """Return ``(s - y)^2 / 2``."""
+        return 0.5 * (margin - label) * (margin - label)
+
+    def d1(self, margin: float, label: float) -> float:
+        """Return ``s - y``."""
+        return margin - label
+
+    def d2(self, margin: float, label: float) -> float:
+        """Return 1."""
+        return 1.0
+
+
+_LOSSES: tuple[type, ...] = (Logistic, Squared)
+
+
+def _bridge(method: str) -> None:
+    """Let compiled code call `method` of any loss."""
+
+    def resolve(self: Any, margin: Any, label: Any) -> Callable[..., float] | None:  # noqa: ANN401
+        if self.instance_class in _LOSSES:
+            found: Callable[..., float] = getattr(self.instance_class, method)
+            return found
+        return None
+
+    # numba insists that the resolver's signature is the method's, annotations included
+    resolve.__signature__ = inspect.signature(getattr(Logistic, method))  # type: ignore[attr-defined]
+    overload_method(types.NamedUniTuple, method)(resolve)
+
+
+for _method in ("value", "d1", "d2"):
+    _bridge(_method)

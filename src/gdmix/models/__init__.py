@@ -1,0 +1,1 @@
+"""What training leaves behind: one part for each coordinate, and their sum."""

@@ -1,0 +1,39 @@
+"""`LinearModel`: what a fixed effect learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdmix.engine import Column, Engine, Rows
+from gdmix.glm.kernels import Block, multiply
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """One coefficient vector for all samples.
+
+    Attributes
+    ----------
+    shard : str
+        The features it reads.
+    intercept : int
+        1 when the first coefficient is an intercept.
+    coefficients : float64[intercept + features]
+    """
+
+    shard: str
+    intercept: int
+    coefficients: NDArray[np.float64]
+
+    def score(self, engine: Engine, rows: Rows) -> Column:
+        """Return the score of this part alone."""
+
+        def margins(block: Block) -> NDArray[np.float64]:
+            out = np.empty(len(block.label))
+            multiply(block, 0, len(out), self.coefficients, self.intercept, out)
+            return out
+
+        return engine.map(margins, rows, self.shard)

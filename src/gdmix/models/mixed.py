@@ -1,0 +1,37 @@
+"""`Mixed`: the named parts of a model and the features they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gdmix.data.index import FeatureIndex
+from gdmix.engine import Column, Engine, Rows
+from gdmix.models.entity import EntityModel
+from gdmix.models.linear import LinearModel
+
+Part = LinearModel | EntityModel
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """The score of a sample is its offset plus the sum of its parts' scores.
+
+    Attributes
+    ----------
+    parts : dict of str to LinearModel or EntityModel
+        By coordinate, in the update sequence.
+    indexes : dict of str to FeatureIndex
+        By shard.
+    """
+
+    parts: Mapping[str, Part]
+    indexes: Mapping[str, FeatureIndex]
+
+    def scores(self, engine: Engine, rows: Rows) -> dict[str, Column]:
+        """Return the score of every part alone."""
+        return {name: part.score(engine, rows) for name, part in self.parts.items()}
+
+    def index_of(self, coordinate: str) -> FeatureIndex:
+        """Return the features that a coordinate reads."""
+        return self.indexes[self.parts[coordinate].shard]

@@ -1,0 +1,166 @@
+"""The base of every option class: typed, frozen, keyword-only, and exact about mistakes.
+
+An option is declared once, as a field of an `Options` subclass. The Python API, the YAML file,
+``--set`` on the command line and the reference documentation all read that one declaration.
+This module knows no option by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from gdmix.errors import ConfigError, did_you_mean
+
+_UNKNOWN = "gdmix_unknown_option"
+
+INVALID = "gdmix_invalid"
+"""Type of errors that validators raise; their message begins with the option's name."""
+
+VARIANT = ":"
+"""How tags of tagged unions begin; such a tag is no part of an option's path."""
+
+
+class _OptionsMeta(type(BaseModel)):  # type: ignore[misc]
+    """Turns a failed construction in Python code into the same error a YAML file would give."""
+
+    def __call__(cls, **values: Any) -> Any:  # noqa: ANN401 - the class decides what it builds
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            raise _config_error(error, cls.__name__) from None
+
+
+class Options(BaseModel, metaclass=_OptionsMeta):
+    """Frozen, keyword-only options; unknown names are refused with the nearest known one."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: object) -> object:
+        if isinstance(values, Mapping):
+            for name in values:
+                if name not in cls.model_fields:
+                    hint = did_you_mean(str(name), cls.model_fields, most=20)
+                    raise PydanticCustomError(
+                        _UNKNOWN, "unknown option; {hint}", {"name": str(name), "hint": hint}
+                    )
+        return values
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Validate plain values, as read from a file.
+
+        Parameters
+        ----------
+        values : mapping
+            Option names to values, nested.
+        where : str, optional
+            What to call the place of `values` in messages (a file name, say).
+
+        Raises
+        ------
+        ConfigError
+            Names the path of every wrong option, what was found and what is allowed.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _config_error(error, where) from None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the options that were given or differ from their default, as plain values."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def to_yaml(self) -> str:
+        """Return these options as YAML; reading it back gives equal options."""
+        return yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True)
+
+
+def override(values: dict[str, Any], assignment: str) -> None:
+    """Apply ``a.b.c=value`` to nested plain values in place; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        The assignment has no ``=``, or its path runs through something that is not a mapping.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set {assignment}", "no assignment", "path.to.option=value")
+    *parents, last = path.split(".")
+    node = values
+    for depth, name in enumerate(parents):
+        child = node.setdefault(name, {})
+        if not isinstance(child, dict):
+            raise ConfigError(
+                f"--set {assignment}", f"{'.'.join(parents[: depth + 1])} is not a mapping"
+            )
+        node = child
+    node[last] = yaml.safe_load(text)
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """Read a YAML mapping; a key given twice is an error, not a silent overwrite.
+
+    Raises
+    ------
+    ConfigError
+        The text is not YAML, not a mapping, or repeats a key.
+    """
+    try:
+        # _UniqueKeys is a SafeLoader: it builds plain values only
+        values = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{where}, line {mark.line + 1}" if mark else where
+        raise ConfigError(place, error.problem or "not YAML", hint=error.note or "") from None
+    if not isinstance(values, dict):
+        raise ConfigError(where, f"found {type(values).__name__}", "a mapping of options")
+    return values
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key.value!r} is given twice",
+                    problem_mark=key.start_mark,
+                    note="remove one of the two",
+                )
+            # "<<" may merge several anchors
+            if key.value != "<<":
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _config_error(error: ValidationError, where: str) -> ConfigError:
+    problems = [_problem(details) for details in error.errors()]
+    if len(problems) == 1:
+        path, problem = problems[0]
+        return ConfigError(path or where or "options", problem)
+    lines = "".join(f"\n  {path}: {problem}" for path, problem in problems)
+    return ConfigError(where or "options", f"{len(problems)} options are wrong{lines}")
+
+
+def _problem(details: ErrorDetails) -> tuple[str, str]:
+    path = [str(part) for part in details["loc"] if not str(part).startswith(VARIANT)]
+    if details["type"] == _UNKNOWN:
+        path.append(str(details["ctx"]["name"]))
+        return ".".join(path), details["msg"]
+    if details["type"] == "missing":
+        return ".".join(path), "required option is missing"
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if details["type"] == INVALID:
+        option, _, rest = message.partition(": ")
+        return ".".join([*path, option]), rest
+    return ".".join(path), f"found {details['input']!r}; expected {message}"

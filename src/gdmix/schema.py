@@ -1,0 +1,73 @@
+"""Column roles: which columns of a table the model reads, and as what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
+
+from gdmix.options import Options
+
+Kind = Literal["auto", "numeric", "categorical"]
+
+
+class Feature(Options):
+    """One column used as features; in YAML a bare column name is enough.
+
+    What a column becomes follows from its type: a number is one feature; a string, boolean or
+    dictionary is one-hot; a list of strings is multi-hot; a list of numbers of one length is a
+    dense block; a struct (or a pair of columns ``x_indices``, ``x_values``) is sparse; a list of
+    name-term-value structs is taken as it is. A null is a feature that is absent.
+    """
+
+    column: str = Field(min_length=1, description="Name of the column.")
+    kind: Kind = Field(
+        default="auto",
+        description="`categorical` makes integer codes one-hot; `numeric` parses strings.",
+    )
+    scale: float = Field(
+        default=1.0, allow_inf_nan=False, description="Factor by which values are multiplied."
+    )
+    separator: str | None = Field(
+        default=None, min_length=1, description="Splits a string column into a list (multi-hot)."
+    )
+
+    @model_serializer(mode="wrap")
+    def _shortest(self, handler: SerializerFunctionWrapHandler) -> str | dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return self.column if self == Feature(column=self.column) else values
+
+
+def _feature(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _features(value: object) -> object:
+    return [value] if isinstance(value, (str, dict, Feature)) else value
+
+
+FeatureColumn = Annotated[Feature, BeforeValidator(_feature)]
+FeatureList = Annotated[tuple[FeatureColumn, ...], BeforeValidator(_features)]
+
+
+class Columns(Options):
+    """Columns that are not features."""
+
+    label: str | None = Field(
+        default=None, description="Response column; needed to train and to evaluate."
+    )
+    uid: str | None = Field(
+        default=None, description="Sample id, copied to the scores; row numbers when absent."
+    )
+    weight: str | None = Field(default=None, description="Sample weight column (default 1).")
+    offset: str | None = Field(
+        default=None, description="Column with a score to start from (default 0)."
+    )
+    unique_uid: bool = Field(default=False, description="Refuse data in which a uid repeats.")
+
+    def roles(self) -> dict[str, str]:
+        """Return role to column name, for the roles that are given."""
+        names: dict[str, Any] = {
+            role: getattr(self, role) for role in ("label", "uid", "weight", "offset")
+        }
+        return {role: name for role, name in names.items() if name is not None}
