@@ -69,7 +69,9 @@ class ModelOptions(Columns):
         for name in self.metrics:
             if name not in METRICS:
                 hint = did_you_mean(name, METRICS)
-                raise PydanticCustomError(INVALID, "metrics: no metric {name}; {hint}", {"name": repr(name), "hint": hint})
+                raise PydanticCustomError(
+                    INVALID, "metrics: no metric {name}; {hint}", {"name": repr(name), "hint": hint}
+                )
         return self
 
     @property

@@ -140,9 +140,7 @@ def descend(
             held_out.replace(name, fit.part.score(engine, held_out.rows))
             metrics = held_out.evaluate(plan.metrics)
         objective = engine.weighted_loss(plan.loss, train, scores.total) + scores.penalty
-        update = Update(
-            sweep + 1, name, train.rows, seconds, objective, fit.summary, metrics
-        )
+        update = Update(sweep + 1, name, train.rows, seconds, objective, fit.summary, metrics)
         state.history.append(update)
         for observer in observers:
             observer(update, state)

@@ -8,7 +8,7 @@ This module knows no option by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -28,7 +28,12 @@ VARIANT = ":"
 class _OptionsMeta(type(BaseModel)):  # type: ignore[misc]
     """Turns a failed construction in Python code into the same error a YAML file would give."""
 
-    def __call__(cls, **values: Any) -> Any:  # noqa: ANN401 - the class decides what it builds
+    def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: ANN401 - builds any of them
+        names = cls.positional
+        if len(args) > len(names):
+            allowed = f"at most {len(names)} ({', '.join(names)})" if names else "keywords only"
+            raise ConfigError(cls.__name__, f"{len(args)} positional arguments", allowed)
+        values |= dict(zip(names, args, strict=False))
         try:
             return super().__call__(**values)
         except ValidationError as error:
@@ -37,6 +42,9 @@ class _OptionsMeta(type(BaseModel)):  # type: ignore[misc]
 
 class Options(BaseModel, metaclass=_OptionsMeta):
     """Frozen, keyword-only options; unknown names are refused with the nearest known one."""
+
+    positional: ClassVar[tuple[str, ...]] = ()
+    """Options that Python code may give without their name."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=False

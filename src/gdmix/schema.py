@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -19,6 +19,8 @@ class Feature(Options):
     dense block; a struct (or a pair of columns ``x_indices``, ``x_values``) is sparse; a list of
     name-term-value structs is taken as it is. A null is a feature that is absent.
     """
+
+    positional: ClassVar[tuple[str, ...]] = ("column",)
 
     column: str = Field(min_length=1, description="Name of the column.")
     kind: Kind = Field(

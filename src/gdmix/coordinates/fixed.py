@@ -44,7 +44,9 @@ class FixedEffect(Coordinate):
     ) -> Fit:
         """Solve the regression against `offset`; see `Coordinate.fit`."""
         intercept = int(self.intercept)
-        objective = Objective(_LossOverRows(engine, rows, shard, loss, offset, intercept), self.ridge)
+        objective = Objective(
+            _LossOverRows(engine, rows, shard, loss, offset, intercept), self.ridge
+        )
         size = intercept + engine.width(rows, shard)
         found = minimize(
             objective,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -19,6 +21,8 @@ class RandomEffect(Coordinate):
     Each entity knows the features that its own samples have. Its intercept is part of the effect
     and shrinks like the rest unless asked otherwise.
     """
+
+    positional: ClassVar[tuple[str, ...]] = ("entity",)
 
     entity: str = Field(min_length=1, description="Column with the entity's id.")
     penalize_intercept: bool = Field(

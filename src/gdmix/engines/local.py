@@ -120,9 +120,7 @@ class LocalEngine:
         )
         return table, scores
 
-    def entity_positions(
-        self, rows: Dataset, entity: str, known: pa.Array
-    ) -> NDArray[np.int32]:
+    def entity_positions(self, rows: Dataset, entity: str, known: pa.Array) -> NDArray[np.int32]:
         """Return where each row's entity lies in `known`, -1 where it does not."""
         ids, codes = rows.entities[entity]
         return positions(ids, known)[codes]

@@ -81,9 +81,7 @@ def value_along(
 
 
 @kernel
-def curvature(
-    loss: Loss, block: Block, start: int, stop: int, margin: Floats, out: Floats
-) -> None:
+def curvature(loss: Loss, block: Block, start: int, stop: int, margin: Floats, out: Floats) -> None:
     """Write ``w d2`` of the rows to ``out[start:stop]``."""
     for i in range(start, stop):
         out[i] = block.weight[i] * loss.d2(margin[i], block.label[i])

@@ -1,0 +1,191 @@
+"""`MixedModel`: the model as an estimator, with the habits of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from gdmix.config import ModelOptions
+from gdmix.data.dataset import Dataset
+from gdmix.data.reading import read
+from gdmix.data.source import Data, open_source
+from gdmix.descent import Observer, State, descend
+from gdmix.engines.local import LocalEngine
+from gdmix.errors import ConfigError, ModelError
+from gdmix.history import as_plain
+from gdmix.metrics import METRICS
+from gdmix.models.mixed import Mixed
+from gdmix.scoring import Unseen, score_source
+from gdmix.store.directory import Saved, load_model, save_model
+
+
+class MixedModel:
+    """A generalized mixed model: fixed and random effects, fitted in turn.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads that run kernels; all cores by default.
+    **options
+        The fields of `ModelOptions`: ``task``, ``coordinates``, ``label``, ``uid``, ``weight``,
+        ``offset``, ``bags``, ``sweeps``, ``metrics`` ...
+
+    Attributes
+    ----------
+    model_ : Mixed
+        The fitted parts.
+    history_ : list of dict
+        The record of every update.
+    unseen_ : Unseen
+        What the last `predict` met that the model does not know.
+
+    Examples
+    --------
+    >>> model = MixedModel(
+    ...     label="response",
+    ...     coordinates={
+    ...         "global": FixedEffect(features=["age", "genres"]),
+    ...         "per-user": RandomEffect(entity="user_id", features=["genres"]),
+    ...     },
+    ... )  # doctest: +SKIP
+    >>> model.fit("train.parquet").predict("test.parquet")  # doctest: +SKIP
+    """
+
+    def __init__(self, *, threads: int | None = None, **options: Any) -> None:  # noqa: ANN401
+        self.options = ModelOptions(**options)
+        self.threads = threads
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the options, as given or by default; `deep` is accepted for scikit-learn."""
+        names = ModelOptions.model_fields
+        return {"threads": self.threads, **{name: getattr(self.options, name) for name in names}}
+
+    def set_params(self, **params: Any) -> Self:  # noqa: ANN401 - as typed by ModelOptions
+        """Change options; what was fitted stays until the next `fit`."""
+        merged = {**self.get_params(), **params}
+        self.threads = merged.pop("threads")
+        self.options = ModelOptions(**merged)
+        return self
+
+    def fit(
+        self, train: Data, validation: Data | None = None, *, observers: Iterable[Observer] = ()
+    ) -> Self:
+        """Train on files or a frame.
+
+        Parameters
+        ----------
+        train : path, glob, folder, list of these, or table
+        validation : the same, optional
+            Metrics are evaluated on it after every update.
+        observers : iterable of callable
+            Called after every update with the `Update` and the `State`.
+
+        Raises
+        ------
+        ConfigError
+            There is no ``label`` option.
+        DataError
+            The data does not fit the options; the message names the place.
+        """
+        options = self.options
+        if options.label is None:
+            raise ConfigError("label", "required option is missing", "the response column")
+        layout = options.layout()
+        rows, indexes = read(open_source(train, "train"), layout)
+        held_out: Dataset | None = None
+        if validation is not None:
+            held_out, _ = read(open_source(validation, "validation"), layout, indexes)
+        engine = LocalEngine(self.threads)
+        state = descend(engine, options.plan(), rows, held_out, State(), observers)
+        self.model_ = Mixed(state.parts, indexes)
+        self.history_ = [as_plain(update) for update in state.history]
+        return self
+
+    def predict(self, data: Data) -> Any:  # noqa: ANN401 - a table of the kind that was given
+        """Return scores, the scores of each coordinate, and probabilities.
+
+        Parameters
+        ----------
+        data : path, glob, folder, list of these, or table
+
+        Returns
+        -------
+        pyarrow.Table, or a pandas or polars frame when `data` is one
+            Columns ``uid``, ``score``, ``probability`` (``mean`` for the linear task),
+            ``score_<coordinate>`` for every coordinate, and ``label`` and ``weight`` where the
+            data has them. Entities and features without a model score 0 and are counted in
+            ``unseen_``.
+
+        Raises
+        ------
+        DataError
+            The data lacks a column, or holds a value that cannot be scored.
+        """
+        self.unseen_ = Unseen()
+        source = open_source(data)
+        engine = LocalEngine(self.threads)
+        parts = score_source(engine, self.options, self._fitted(), source, self.unseen_)
+        return _like(data, pa.concat_tables(list(parts)))
+
+    def evaluate(self, data: Data, metrics: Iterable[str] | None = None) -> dict[str, float]:
+        """Return metrics of the scores on labelled data.
+
+        Raises
+        ------
+        DataError
+            The data has no label column.
+        ConfigError
+            A metric is unknown.
+        """
+        names = tuple(metrics or self.options.metrics or self.options.kind.metrics)
+        # the same check, and the same message, as for the option
+        ModelOptions.parse({**self.options.plain(), "metrics": names})
+        rows, _ = read(open_source(data), self.options.layout(), self._fitted().indexes)
+        own = self.model_.scores(LocalEngine(self.threads), rows)
+        score = np.asarray(rows.offset + sum(own.values()))
+        return {name: METRICS[name].function(rows.label, score, rows.weight) for name in names}
+
+    def save(self, path: str | Path) -> None:
+        """Write a model directory; it appears whole or not at all."""
+        save_model(Path(path), Saved(self.options, self._fitted(), self.history_))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model directory.
+
+        Raises
+        ------
+        ModelError
+            There is no model, or it is damaged.
+        """
+        options, model, history = load_model(Path(path))
+        found = cls.__new__(cls)
+        found.options, found.threads = options, None
+        found.model_, found.history_ = model, history
+        return found
+
+    def _fitted(self) -> Mixed:
+        model: Mixed | None = getattr(self, "model_", None)
+        if model is None:
+            raise ModelError("MixedModel", "not fitted yet", hint="call fit() or load() first")
+        return model
+
+
+def load(path: str | Path) -> MixedModel:
+    """Read a model directory; see `MixedModel.load`."""
+    return MixedModel.load(path)
+
+
+def _like(data: Data, table: pa.Table) -> Any:  # noqa: ANN401 - the caller's kind of frame
+    module = type(data).__module__.partition(".")[0]
+    if module == "pandas":
+        return table.to_pandas()
+    if module == "polars":
+        import polars
+
+        return polars.from_arrow(table)
+    return table

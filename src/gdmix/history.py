@@ -1,0 +1,48 @@
+"""The record of a descent as plain values, for JSON, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdmix.coordinates import Summary
+from gdmix.descent import Update
+from gdmix.glm.status import Status
+
+
+def as_plain(update: Update) -> dict[str, Any]:
+    """Return an update as numbers, strings and mappings."""
+    summary = update.summary
+    return {
+        "sweep": update.sweep,
+        "coordinate": update.coordinate,
+        "samples": update.samples,
+        "entities": summary.entities,
+        "coefficients": summary.coefficients,
+        "seconds": round(update.seconds, 6),
+        "objective": update.objective,
+        "iterations": summary.iterations,
+        "gradient_norm": summary.gradient,
+        "status": {status.name.lower(): count for status, count in summary.statuses.items()},
+        "metrics": dict(update.metrics),
+    }
+
+
+def from_plain(values: dict[str, Any]) -> Update:
+    """Return the update that `as_plain` wrote."""
+    statuses = {Status[name.upper()]: count for name, count in values["status"].items()}
+    summary = Summary(
+        values["entities"],
+        values["coefficients"],
+        statuses,
+        values["iterations"],
+        values["gradient_norm"],
+    )
+    return Update(
+        values["sweep"],
+        values["coordinate"],
+        values["samples"],
+        values["seconds"],
+        values["objective"],
+        summary,
+        values["metrics"],
+    )

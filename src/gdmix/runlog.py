@@ -1,0 +1,45 @@
+"""What happened in a run, line by line, and how long each stage took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gdmix.descent import State, Update
+from gdmix.history import as_plain
+
+
+class RunLog:
+    """A JSON object per line: time, event, and what belongs to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Append one line."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line | fields) + "\n")
+
+    def update(self, update: Update, state: State) -> None:
+        """Log an update; an observer of the descent."""
+        self.event("update", **as_plain(update))
+
+
+class Stopwatch:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the body; stages of one name add up."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

@@ -1,0 +1,100 @@
+"""Score new data with a model, batch by batch: bounded memory, unseen things counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gdmix.config import ModelOptions
+from gdmix.data.dataset import Dataset
+from gdmix.data.reading import read_stream
+from gdmix.data.source import Source
+from gdmix.engine import Engine
+from gdmix.models.entity import EntityModel
+from gdmix.models.mixed import Mixed
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Unseen:
+    """What scoring met that the model does not know; such things score 0.
+
+    Attributes
+    ----------
+    rows : int
+        Rows scored.
+    entities : Counter
+        Rows by coordinate whose entity has no model.
+    features : Counter
+        Feature values by shard that the index does not hold.
+    """
+
+    rows: int = 0
+    entities: Counter[str] = field(default_factory=Counter)
+    features: Counter[str] = field(default_factory=Counter)
+
+
+def score_source(
+    engine: Engine, options: ModelOptions, model: Mixed, source: Source, unseen: Unseen
+) -> Iterator[pa.Table]:
+    """Yield tables of scores in the order of the rows; `unseen` is counted up.
+
+    The label and weight are copied to the scores where the data has them.
+    """
+    label = options.label is not None and options.label in source.schema.names
+    first = 0
+    for rows in read_stream(source, options.layout(), model.indexes, label=label):
+        yield score_rows(engine, options, model, rows, unseen, first)
+        first += rows.rows
+
+
+def score_rows(
+    engine: Engine,
+    options: ModelOptions,
+    model: Mixed,
+    rows: Dataset,
+    unseen: Unseen,
+    first_row: int = 0,
+) -> pa.Table:
+    """Return the table of scores of one data set."""
+    own = model.scores(engine, rows)
+    unseen.rows += rows.rows
+    unseen.features.update(rows.unseen)
+    for name, part in model.parts.items():
+        if isinstance(part, EntityModel):
+            known = engine.entity_positions(rows, part.entity, part.table.ids)
+            unseen.entities[name] += int(np.count_nonzero(known < 0))
+    return scores_table(options, rows, own, first_row)
+
+
+def scores_table(
+    options: ModelOptions, rows: Dataset, own: Mapping[str, Floats], first_row: int = 0
+) -> pa.Table:
+    """Return uid, score, its mean under the link, each coordinate's score, and entity ids.
+
+    A score includes the sample's offset. Without a uid column, uids are row numbers from 0.
+    """
+    total = rows.offset + sum(own.values())
+    # an entity column that is also the uid is written once, as the uid
+    entities = {name: column for name, column in rows.entities.items() if name != "uid"}
+    uid = rows.uid
+    if uid is None:
+        uid = pa.array(np.arange(first_row, first_row + rows.rows, dtype=np.int64))
+    columns = {
+        "uid": uid,
+        "score": total,
+        options.kind.output: options.kind.mean(total),
+        **{f"score_{name}": values for name, values in own.items()},
+        **{name: column.ids.take(pa.array(column.codes)) for name, column in entities.items()},
+    }
+    if rows.has_label:
+        columns["label"] = rows.label
+    if options.weight is not None:
+        columns["weight"] = rows.weight
+    return pa.table(columns)

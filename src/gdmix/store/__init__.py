@@ -1,0 +1,1 @@
+"""Models and runs on disk: written aside, renamed when whole, checked when read."""

@@ -1,0 +1,133 @@
+"""The model directory: manifest, features, and each coordinate's coefficients.
+
+model/
+  manifest.json             options, coordinates, training summary, checksums
+  features/<shard>.parquet  name, term, index
+  <coordinate>/coefficients/part-*.parquet
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from gdmix.config import ModelOptions
+from gdmix.coordinates import RandomEffect
+from gdmix.data.index import FeatureIndex
+from gdmix.errors import ModelError
+from gdmix.models.mixed import Mixed, Part
+from gdmix.store.aside import replacing
+from gdmix.store.parts import read_entities, read_linear, write_part
+from gdmix.version import __version__
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+class Saved(NamedTuple):
+    """A model with the options that made it and the record of its training."""
+
+    options: ModelOptions
+    model: Mixed
+    history: list[dict[str, Any]]
+
+
+def save_model(path: Path, saved: Saved) -> None:
+    """Write a model directory; it appears whole or not at all.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be written.
+    """
+    with replacing(path) as aside:
+        (aside / "features").mkdir(parents=True)
+        for shard, index in saved.model.indexes.items():
+            pq.write_table(index.to_table(), aside / "features" / f"{shard}.parquet")
+        for name, part in saved.model.parts.items():
+            write_part(aside / name / "coefficients", part, saved.model.index_of(name))
+        manifest = {
+            "format": FORMAT,
+            "gdmix": __version__,
+            "options": saved.options.plain(),
+            "coordinates": {name: _describe(part) for name, part in saved.model.parts.items()},
+            "training": saved.history,
+            "checksums": _checksums(aside),
+        }
+        (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def load_model(path: Path) -> Saved:
+    """Read a model directory.
+
+    Raises
+    ------
+    ModelError
+        There is no model, it is of another format version, or a file is damaged.
+    """
+    manifest = _read_manifest(path)
+    found = _checksums(path)
+    for name, checksum in manifest["checksums"].items():
+        if found.get(name) != checksum:
+            problem = "the file is damaged" if name in found else "the file is missing"
+            raise ModelError(str(path / name), problem, hint="copy the model again, or train it")
+    options = ModelOptions.parse(manifest["options"], str(path / _MANIFEST))
+    indexes = {
+        file.stem: FeatureIndex.from_table(pq.read_table(file))
+        for file in sorted((path / "features").glob("*.parquet"))
+    }
+    shards = options.shards()
+    parts = {
+        name: _read_part(path, name, options, shards[name], indexes)
+        for name in manifest["coordinates"]
+    }
+    return Saved(options, Mixed(parts, indexes), manifest["training"])
+
+
+def _read_part(
+    path: Path, name: str, options: ModelOptions, shard: str, indexes: Mapping[str, FeatureIndex]
+) -> Part:
+    folder = path / name / "coefficients"
+    coordinate = options.coordinates[name]
+    if isinstance(coordinate, RandomEffect):
+        return read_entities(folder, shard, coordinate.entity, int(coordinate.intercept))
+    return read_linear(folder, shard, indexes[shard])
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / _MANIFEST
+    if not file.is_file():
+        hint = "give the folder that holds manifest.json"
+        inner = path / "model" / _MANIFEST
+        if inner.is_file():
+            hint = f"did you mean {path / 'model'}?"
+        raise ModelError(str(path), "no model here", hint=hint)
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = manifest["format"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(str(file), "not a gdmix manifest", hint="copy the model again") from None
+    if version != FORMAT:
+        raise ModelError(
+            str(file), f"format {version}", f"format {FORMAT}", "use the gdmix that wrote it"
+        )
+    return manifest
+
+
+def _describe(part: Part) -> dict[str, Any]:
+    kind = "fixed" if not hasattr(part, "entity") else "random"
+    return {"kind": kind, "shard": part.shard, "intercept": bool(part.intercept)}
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    sums = {}
+    for file in sorted(path.rglob("*.parquet")):
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+        sums[file.relative_to(path).as_posix()] = digest.hexdigest()
+    return sums

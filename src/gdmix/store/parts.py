@@ -1,0 +1,100 @@
+"""One coordinate's coefficients as Parquet files, with names instead of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gdmix.data.index import INTERCEPT, FeatureIndex
+from gdmix.engine import EntityTable
+from gdmix.glm.groups import Outcome
+from gdmix.models.entity import EntityModel
+from gdmix.models.linear import LinearModel
+from gdmix.models.mixed import Part
+
+_ENTITIES_PER_FILE = 1 << 20
+
+
+def write_part(folder: Path, part: Part, index: FeatureIndex) -> None:
+    """Write ``part-*.parquet`` files into `folder`."""
+    folder.mkdir(parents=True)
+    tables = _linear_tables(part, index) if isinstance(part, LinearModel) else _entity_tables(part)
+    for number, table in enumerate(tables):
+        pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
+
+
+def read_linear(folder: Path, shard: str, index: FeatureIndex) -> LinearModel:
+    """Read back what `write_part` wrote for a fixed effect."""
+    table = _read(folder)
+    intercept = int(table.num_rows > len(index))
+    coefficients = np.asarray(table["mean"].to_numpy(), dtype=np.float64)
+    return LinearModel(shard, intercept, coefficients)
+
+
+def read_entities(folder: Path, shard: str, entity: str, intercept: int) -> EntityModel:
+    """Read back what `write_part` wrote for a random effect."""
+    table = _read(folder)
+    lists = table["indices"].combine_chunks()
+    counts = np.diff(lists.offsets.to_numpy())
+    feature_ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+    coefficients = table["means"].combine_chunks().flatten().to_numpy()
+    if intercept:
+        coefficients = np.insert(coefficients, feature_ptr[:-1], table["intercept"].to_numpy())
+    outcome = Outcome(
+        table["status"].to_numpy(),
+        table["iterations"].to_numpy(),
+        table["gradient_norm"].to_numpy(),
+        table["objective"].to_numpy(),
+    )
+    return EntityModel(
+        shard,
+        entity,
+        intercept,
+        EntityTable(
+            table["entity_id"].combine_chunks(),
+            table["samples"].to_numpy(),
+            feature_ptr,
+            lists.flatten().to_numpy(),
+            coefficients,
+            outcome,
+        ),
+    )
+
+
+def _linear_tables(part: LinearModel, index: FeatureIndex) -> Iterable[pa.Table]:
+    head = [INTERCEPT] * part.intercept
+    names = pa.concat_arrays([pa.array(head, pa.string()), index.names])
+    terms = pa.concat_arrays([pa.array([""] * part.intercept, pa.string()), index.terms])
+    yield pa.table({"name": names, "term": terms, "mean": part.coefficients})
+
+
+def _entity_tables(part: EntityModel) -> Iterable[pa.Table]:
+    table = part.table
+    intercepts, coefficients = part.split()
+    for start in range(0, max(len(table.ids), 1), _ENTITIES_PER_FILE):
+        rows = slice(start, start + _ENTITIES_PER_FILE)
+        pointers = table.feature_ptr[start : start + _ENTITIES_PER_FILE + 1]
+        inside = slice(pointers[0], pointers[-1])
+        offsets = pa.array(pointers - pointers[0], pa.int64())
+        columns = {
+            "entity_id": table.ids[rows],
+            "samples": pa.array(table.samples[rows], pa.int64()),
+            "indices": pa.LargeListArray.from_arrays(offsets, pa.array(table.features[inside])),
+            "means": pa.LargeListArray.from_arrays(offsets, pa.array(coefficients[inside])),
+            "status": table.outcome.status[rows],
+            "iterations": table.outcome.iterations[rows],
+            "gradient_norm": table.outcome.gradient[rows],
+            "objective": table.outcome.objective[rows],
+        }
+        if part.intercept:
+            columns["intercept"] = intercepts[rows]
+        yield pa.table(columns)
+
+
+def _read(folder: Path) -> pa.Table:
+    files = sorted(folder.glob("part-*.parquet"))
+    return pa.concat_tables([pq.read_table(file) for file in files]).combine_chunks()

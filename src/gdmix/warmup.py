@@ -1,0 +1,38 @@
+"""Load or compile the kernels that a training run will use, before it is timed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.data.reading import read
+from gdmix.data.source import FrameSource
+from gdmix.descent import Plan, descend
+from gdmix.config import ModelOptions
+from gdmix.engines.local import LocalEngine
+
+
+def warm_up(options: ModelOptions) -> None:
+    """Run every kernel once on a few made-up rows with the loss of `options`."""
+    tiny = ModelOptions(
+        task=options.task,
+        label="y",
+        coordinates={
+            "fixed": FixedEffect(features=["x", "tags"]),
+            "tron": FixedEffect(features=["x", "tags"], optimizer="tron"),
+            "random": RandomEffect("id", features=["x", "tags"]),
+        },
+    )
+    table = pa.table(
+        {
+            "y": [0.0, 1.0, 1.0, 0.0],
+            "id": [0, 0, 1, 1],
+            "x": np.linspace(-1.0, 1.0, 4),
+            "tags": [["a"], ["b"], ["a", "b"], []],
+        }
+    )
+    rows, _ = read(FrameSource(table), tiny.layout())
+    plan = tiny.plan()
+    once = Plan(plan.coordinates, plan.shards, plan.loss, 2, 0.0, options.kind.metrics)
+    descend(LocalEngine(1), once, rows, rows)
