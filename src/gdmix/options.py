@@ -8,13 +8,18 @@ This module knows no option by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gdmix.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _ModelMetaclass
+else:
+    _ModelMetaclass = type(BaseModel)
 
 _UNKNOWN = "gdmix_unknown_option"
 
@@ -25,7 +30,7 @@ VARIANT = ":"
 """How tags of tagged unions begin; such a tag is no part of an option's path."""
 
 
-class _OptionsMeta(type(BaseModel)):  # type: ignore[misc]
+class _OptionsMeta(_ModelMetaclass):
     """Turns a failed construction in Python code into the same error a YAML file would give."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: ANN401 - builds any of them
@@ -125,7 +130,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
     """
     try:
         # _UniqueKeys is a SafeLoader: it builds plain values only
-        values = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506
+        values = yaml.load(text, Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}, line {mark.line + 1}" if mark else where

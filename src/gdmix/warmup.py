@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from gdmix.config import ModelOptions
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import Plan, descend
-from gdmix.config import ModelOptions
 from gdmix.engines.local import LocalEngine
 
 

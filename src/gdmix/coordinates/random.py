@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +33,11 @@ class RandomEffect(Coordinate):
         gt=0.0,
         description="Largest absolute value of an unpenalized intercept (labels of one class).",
     )
+
+    if TYPE_CHECKING:
+        # the entity may be given without its name
+
+        def __init__(self, entity: str, **options: Any) -> None: ...  # noqa: ANN401
 
     def fit(
         self,

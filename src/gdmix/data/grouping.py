@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gdmix.data.dataset import Csr, Dataset
+from gdmix.data.dataset import Dataset
 from gdmix.jit import kernel
 
 

@@ -31,8 +31,13 @@ class Batch(NamedTuple):
 class Source(Protocol):
     """A table that can be read more than once, a batch at a time."""
 
-    name: str
-    schema: pa.Schema
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Column names and types."""
 
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield the named columns; those in `floats` may be read as floating point."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -111,7 +112,7 @@ class LocalEngine:
             )
 
         cuts = grouped.bounds().tolist()
-        list(self._pool.map(run, zip(cuts[:-1], cuts[1:], strict=True)))
+        list(self._pool.map(run, pairwise(cuts)))
         scores = np.empty_like(margin)
         scores[grouped.order] = margin - entity_offset
         samples = np.diff(grouped.row_ptr)
@@ -147,7 +148,7 @@ class LocalEngine:
             return function(block, *(column[cut] for column in columns))
 
         cuts = rows.bounds(shard).tolist()
-        return self._pool.map(call, zip(cuts[:-1], cuts[1:], strict=True))
+        return self._pool.map(call, pairwise(cuts))
 
     def _group(self, rows: Dataset, by: tuple[str, str]) -> Grouped:
         cached = self._grouped.setdefault(rows, {})

@@ -1,0 +1,23 @@
+"""The command line: ``gdmix train``, ``predict``, ``evaluate``, ``inspect`` and the others.
+
+Commands import what they need when they run, so that ``gdmix --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user ends in one message and exit status 2."""
+    import sys
+
+    from gdmix.cli.app import app
+    from gdmix.cli.output import complain
+    from gdmix.errors import GdmixError
+
+    try:
+        app()
+    except GdmixError as error:
+        complain(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

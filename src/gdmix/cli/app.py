@@ -1,0 +1,173 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gdmix.cli.output import Output
+
+app = typer.Typer(
+    name="gdmix",
+    help="Generalized deep mixed models: a global trend, and a small model for each member "
+    "and item.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+datasets_app = typer.Typer(help="Public data sets to try gdmix on.", no_args_is_help=True)
+app.add_typer(datasets_app, name="datasets")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+ModelPath = Annotated[Path, typer.Argument(help="Model directory, or the run that holds it.")]
+DataPaths = Annotated[list[str], typer.Argument(help="Data files, globs or folders.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from gdmix.version import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file; `gdmix init` writes a first one.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override an option: --set coordinates.global.l2=3"),
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with a run that was cut off.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run at the output.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model and write a run directory: model, scores, metrics, report."""
+    started = time.perf_counter()
+    from gdmix.cli.training import run_training
+
+    imports = time.perf_counter() - started
+    run_training(
+        config,
+        tuple(set_ or ()),
+        Output(quiet, as_json),
+        resume=resume,
+        overwrite=overwrite,
+        imports=imports,
+    )
+
+
+@app.command()
+def predict(
+    model: ModelPath,
+    data: DataPaths,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    threads: Threads = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Score data: score, score per coordinate, probability."""
+    from gdmix.cli.using import run_predict
+
+    run_predict(model, data, output, threads, Output(quiet, as_json))
+
+
+@app.command()
+def evaluate(
+    model: ModelPath,
+    data: DataPaths,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Repeat for several.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a model on labelled data."""
+    from gdmix.cli.using import run_evaluate
+
+    run_evaluate(model, data, metric, Output(quiet, as_json))
+
+
+@app.command()
+def inspect(
+    model: ModelPath,
+    coordinate: Annotated[
+        str | None, typer.Option("--coordinate", "-c", help="Show this one alone.")
+    ] = None,
+    entity: Annotated[
+        str | None, typer.Option("--entity", "-e", help="Show this entity's coefficients.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 15,
+    as_json: Json = False,
+) -> None:
+    """Show coefficients by name, of the fixed effect or of one entity, and the biggest movers."""
+    from gdmix.cli.inspecting import run_inspect
+
+    run_inspect(model, coordinate, entity, top, Output(as_json=as_json))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    quiet: Quiet = False,
+) -> None:
+    """Write a run's report.html again."""
+    from gdmix.report import build_report
+
+    out = Output(quiet)
+    with out.console.status("drawing"):
+        path = build_report(run)
+    out.wrote({"report": path}, [])
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(help="Data file, glob or folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
+        "gdmix.yaml"
+    ),
+    validation: Annotated[str | None, typer.Option(help="Validation data.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a commented config from a data file's schema."""
+    from gdmix.cli.first_config import run_init
+
+    run_init(data, validation, output, overwrite, Output(quiet))
+
+
+@datasets_app.command("list")
+def datasets_list() -> None:
+    """List the data sets."""
+    from gdmix.datasets import available
+
+    for name, description in available().items():
+        typer.echo(f"{name}  {description}")
+
+
+@datasets_app.command("get")
+def datasets_get(
+    name: Annotated[str, typer.Argument(help="Name of the data set.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder with the original files.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write Parquet files to.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the train/validation split.")] = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch a public data set, check it, and split it into training and validation files."""
+    from gdmix.cli.using import run_get
+
+    run_get(name, source, output, seed, Output(quiet, as_json))

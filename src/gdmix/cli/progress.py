@@ -1,0 +1,94 @@
+"""The table that grows while a model trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.status import Status as Spinner
+
+from gdmix.config import TrainOptions
+from gdmix.descent import State, Update
+from gdmix.glm.status import Status
+from gdmix.metrics import METRICS
+
+
+class TrainingTable:
+    """Prints a row after every update, and says what is going on in between."""
+
+    def __init__(self, console: Console, options: TrainOptions) -> None:
+        self._console = console
+        self._names = list(options.coordinates)
+        self._sweeps = options.sweeps
+        metrics = (options.metrics or options.kind.metrics) if options.validation else ()
+        self._metrics: Sequence[str] = metrics
+        self._width = max(len("coordinate"), *(len(name) for name in self._names))
+        self._spinner: Spinner | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Show a spinner around the run on a terminal."""
+        with self._console.status("reading data") as self._spinner:
+            yield
+
+    def header(self) -> None:
+        """Print the names of the columns."""
+        cells = [
+            "sweep",
+            f"{'coordinate':<{self._width}}",
+            f"{'samples':>11}",
+            f"{'entities':>9}",
+            f"{'coefficients':>12}",
+            f"{'seconds':>8}",
+            f"{'objective':>14}",
+            *(f"{METRICS[name].title:>8}" for name in self._metrics),
+            "status",
+        ]
+        self._console.print(f"[bold]{'  '.join(cells)}[/bold]")
+
+    def __call__(self, update: Update, state: State) -> None:
+        """Print a row; an observer of the descent."""
+        summary = update.summary
+        cells = [
+            f"{update.sweep:>5}",
+            f"{update.coordinate:<{self._width}}",
+            f"{update.samples:>11,}",
+            f"{summary.entities:>9,}",
+            f"{summary.coefficients:>12,}",
+            f"{update.seconds:>8.3f}",
+            f"{update.objective:>14.4f}",
+            *(f"{update.metrics[name]:>8.4f}" for name in self._metrics),
+            _statuses(summary.statuses),
+        ]
+        self._console.print("  ".join(cells))
+        self.expect(len(state.history))
+
+    def expect(self, step: int) -> None:
+        """Say which update comes next."""
+        sweep, position = divmod(step, len(self._names))
+        if self._spinner is not None and sweep < self._sweeps:
+            self._spinner.update(f"sweep {sweep + 1}: {self._names[position]}")
+
+
+def warnings(history: Sequence[Update]) -> list[str]:
+    """Return a line for every coordinate whose last update left models short of the optimum."""
+    last = {update.coordinate: update for update in history}
+    lines = []
+    for name, update in last.items():
+        for status, count in update.summary.statuses.items():
+            if not status.ok:
+                entities = update.summary.entities
+                what = "the solver" if entities == 1 else f"{count:,} of {entities:,} models"
+                lines.append(f"{name}: {what}: {status.message}")
+    return lines
+
+
+def _statuses(statuses: dict[Status, int]) -> str:
+    wrong = {status: count for status, count in statuses.items() if not status.ok}
+    if not wrong:
+        return "[green]converged[/green]"
+    parts = [
+        f"{count:,} {status.name.lower().replace('_', ' ')}" for status, count in wrong.items()
+    ]
+    return f"[yellow]{', '.join(parts)}[/yellow]"

@@ -1,0 +1,83 @@
+"""``gdmix train``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.markup import escape
+
+from gdmix import jit
+from gdmix.cli.output import Output
+from gdmix.cli.progress import TrainingTable, warnings
+from gdmix.config import TrainOptions
+from gdmix.errors import MissingExtraError
+from gdmix.history import as_plain
+from gdmix.workflow import Run, train
+
+
+def run_training(
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Output,
+    *,
+    resume: bool,
+    overwrite: bool,
+    imports: float,
+) -> None:
+    """Train, showing a growing table, then write the report and say what to do next."""
+    options = TrainOptions.from_file(config, overrides)
+    if not jit.is_compiled():
+        out.say("[dim]compiling kernels for the first run; they are cached afterwards[/dim]")
+    table = TrainingTable(out.console, options)
+    table.header()
+    with table.running():
+        run = train(options, resume=resume, overwrite=overwrite, observers=[table])
+    seconds = {"imports": imports, **run.seconds}
+    report = _report(options, run, out, seconds)
+    for line in warnings(run.history):
+        out.say(f"[yellow]note:[/yellow] {escape(line)}")
+    stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
+    out.say(f"\n[dim]seconds: {stages}[/dim]")
+    paths: dict[str, object] = {
+        "model": run.path / "model",
+        "scores": run.path / "scores",
+        "metrics": run.path / "metrics.json",
+    }
+    if report is not None:
+        paths["report"] = report
+    out.wrote(paths, _next(run))
+    out.result(
+        {
+            "run": str(run.path),
+            "metrics": dict(run.history[-1].metrics),
+            "history": [as_plain(update) for update in run.history],
+            "seconds": seconds,
+        }
+    )
+
+
+def _report(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> Path | None:
+    if not options.report:
+        return None
+    from gdmix.report import build_report
+
+    started = time.perf_counter()
+    try:
+        with out.console.status("drawing the report"):
+            path = build_report(run.path)
+    except MissingExtraError as error:
+        out.say(f"[yellow]note:[/yellow] {escape(str(error))}")
+        return None
+    seconds["report"] = time.perf_counter() - started
+    return path
+
+
+def _next(run: Run) -> list[str]:
+    model = run.path / "model"
+    data = (run.options.validation or run.options.train)[0]
+    return [
+        f"gdmix inspect {model}",
+        f"gdmix evaluate {model} {data}",
+        f"gdmix predict {model} {data} --output scores.parquet",
+    ]

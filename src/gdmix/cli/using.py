@@ -1,0 +1,90 @@
+"""``gdmix predict``, ``evaluate`` and ``datasets get``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from rich.markup import escape
+
+from gdmix import datasets
+from gdmix.cli.output import Output
+from gdmix.data.source import open_source
+from gdmix.engines.local import LocalEngine
+from gdmix.errors import ConfigError
+from gdmix.estimator import MixedModel
+from gdmix.metrics import METRICS
+from gdmix.scoring import Unseen, score_source
+from gdmix.store.aside import replacing
+
+
+def model_folder(path: Path) -> Path:
+    """Return the model directory: the path itself, or the one inside a run."""
+    return path / "model" if (path / "model" / "manifest.json").is_file() else path
+
+
+def run_predict(
+    model: Path, data: list[str], output: Path, threads: int | None, out: Output
+) -> None:
+    """Score files batch by batch into one Parquet file."""
+    if output.suffix != ".parquet":
+        raise ConfigError("--output", f"found {str(output)!r}", "a file name ending in .parquet")
+    loaded = MixedModel.load(model_folder(model))
+    source, unseen = open_source(data), Unseen()
+    engine = LocalEngine(threads)
+    tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
+    with out.console.status("scoring") as status, replacing(output) as aside:
+        first = next(tables)
+        with pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+                status.update(f"scored {unseen.rows:,} rows")
+    out.say(f"scored {unseen.rows:,} rows")
+    for name, rows in unseen.entities.items():
+        if rows:
+            out.say(f"  {escape(name)}: {rows:,} rows of entities without a model (scored 0)")
+    for shard, values in unseen.features.items():
+        if values:
+            out.say(f"  {escape(shard)}: {values:,} values of unknown features (dropped)")
+    out.wrote({"scores": output}, [])
+    out.result(
+        {
+            "scores": str(output),
+            "rows": unseen.rows,
+            "unseen_entities": dict(unseen.entities),
+            "unseen_features": dict(unseen.features),
+        }
+    )
+
+
+def run_evaluate(model: Path, data: list[str], metrics: list[str] | None, out: Output) -> None:
+    """Print metrics on labelled data."""
+    loaded = MixedModel.load(model_folder(model))
+    with out.console.status("scoring"):
+        found = loaded.evaluate(data, metrics)
+    for name, value in found.items():
+        out.say(f"{METRICS[name].title:<10} {value:.6f}")
+    out.result(found)
+
+
+def run_get(name: str, source: Path | None, output: Path | None, seed: int, out: Output) -> None:
+    """Fetch a data set and say how to train on it."""
+    prepared = datasets.get(
+        name, source=source, output=output, seed=seed, progress=lambda line: out.say(escape(line))
+    )
+    out.say(f"\n[dim]{escape(prepared.licence)}[/dim]")
+    out.wrote(
+        {
+            "train": f"{prepared.train}  ({prepared.train_rows:,} rows)",
+            "validation": f"{prepared.validation}  ({prepared.validation_rows:,} rows)",
+        },
+        [f"gdmix init {prepared.train} --validation {prepared.validation}"],
+    )
+    out.result(
+        {
+            "train": str(prepared.train),
+            "validation": str(prepared.validation),
+            "origin": prepared.origin,
+        }
+    )
