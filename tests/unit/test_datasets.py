@@ -128,7 +128,8 @@ def test_table_of_grouplens_files():
         ["unknown"],
         ["Film-Noir"],
     ]
-    assert table["year"].to_pylist() == [1995 / 2000, 1994 / 2000, None, 1950 / 2000]
+    # of the release date, which may differ from the year in the title
+    assert table["year"].to_pylist() == [1997 / 2000, 1994 / 2000, None, 1950 / 2000]
     assert table["title"].to_pylist() == [
         "Été, L'",
         "Bear III: A Tale",
@@ -138,7 +139,10 @@ def test_table_of_grouplens_files():
 
 
 def test_both_forms_read_to_the_same_table():
-    assert read(GROUPLENS).equals(read(RECBOLE))
+    original, other = read(GROUPLENS), read(RECBOLE)
+    assert original.drop_columns("year").equals(other.drop_columns("year"))
+    # RecBole has the year in the title alone
+    assert other["year"].to_pylist() == [1995 / 2000, 1994 / 2000, None, 1950 / 2000]
 
 
 # ---- the search
@@ -397,6 +401,8 @@ def test_recbole_gives_the_same_table(original):
         pytest.skip(f"the wheel cannot be downloaded: {reason}")
     assert [file.fault(files[file.name]) for file in form.files] == [""] * 3
     other = form.read(files)
-    for column in original.column_names:
+    for column in set(original.column_names) - {"year"}:
         assert other[column].equals(original[column]), column
+    years = np.array([original["year"].to_pylist(), other["year"].to_pylist()], float) * 2000
+    assert np.count_nonzero(np.nan_to_num(years[0]) != np.nan_to_num(years[1])) == 4_792
     assert other.schema == original.schema

@@ -1,16 +1,16 @@
 """MovieLens's ratings, movies and users as one Arrow table.
 
 Two published forms are read: GroupLens's own files, and RecBole's atomic files. They give the
-same table, which is possible for `year` and `title` only in this way:
+same table but for one column:
 
-- `year` is the year in the title's parentheses, over 2000. RecBole keeps that year and drops
-  the release date of ``u.item``. The two differ for 190 of the 1,682 movies (4,792 ratings),
-  mostly by a year; where by more, the date is that of a later release: "Return of the Jedi
-  (1983)" has 14-Mar-1997. GDMix's own recipe took the year of the date.
+- `year` is the release year over 2000, as in GDMix's recipe. GroupLens's files hold the date of
+  release; RecBole drops it, and keeps the year in the title's parentheses. The two differ for
+  190 of the 1,682 movies (4,792 ratings), mostly by a year; where by more, the date is that of a
+  later release: "Return of the Jedi (1983)" has 14-Mar-1997.
 - `title` has no year. RecBole cut off whatever was in the last parentheses and put it in its
   own column; joined again, both forms read the same.
 
-One movie, number 267, is named "unknown" and has neither: its year is null.
+One movie, number 267, is named "unknown" and has neither date nor year: its year is null.
 """
 
 from __future__ import annotations
@@ -55,9 +55,11 @@ class User(NamedTuple):
 def read_grouplens(data: bytes, item: bytes, user: bytes) -> pa.Table:
     """Return the table of ``u.data``, ``u.item`` and ``u.user``."""
     movies = {}
-    for number, title, _, _, _, *flags in _rows(item, "|", "latin-1"):
+    for number, title, date, _, _, *flags in _rows(item, "|", "latin-1"):
         genres = [genre for genre, flag in zip(GENRES, flags, strict=True) if flag == "1"]
-        movies[int(number)] = _movie(title, genres)
+        # a date reads 01-Jan-1995
+        year = int(date[-4:]) / 2000 if date else None
+        movies[int(number)] = _movie(title, genres)._replace(year=year)
     return _table(_rows(data, "\t"), movies, _users(_rows(user, "|")))
 
 

@@ -25,7 +25,7 @@ def _read_recbole(files: Files) -> pa.Table:
 
 
 GROUPLENS = Form(
-    "GroupLens's files",
+    "GroupLens's files (year: that of the release date)",
     (
         RawFile(
             "u.data",
@@ -47,7 +47,7 @@ GROUPLENS = Form(
 )
 
 RECBOLE = Form(
-    "RecBole's atomic files",
+    "RecBole's atomic files (year: that of the title)",
     (
         RawFile(
             "ml-100k.inter",

@@ -1,0 +1,183 @@
+"""What each coordinate learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdmix.data.index import FeatureIndex
+from gdmix.descent import Update
+from gdmix.models.entity import EntityModel
+from gdmix.models.linear import LinearModel
+from gdmix.report.histogram import Histogram, of_sizes, of_values
+from gdmix.report.quality import Quality
+
+Floats = NDArray[np.float64]
+Named = tuple[str, float]
+
+_LARGEST = 25
+_MOVERS = 10
+_FEATURES_OF_MOVER = 3
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A fixed effect.
+
+    Attributes
+    ----------
+    name : str
+    last : Update
+        Its last update.
+    intercept : float or None
+    features : int
+    largest : list of (str, float)
+        The largest coefficients by magnitude, largest first.
+    unseen : int
+        Validation feature values that it does not know.
+    """
+
+    name: str
+    last: Update
+    intercept: float | None
+    features: int
+    largest: list[Named]
+    unseen: int
+
+
+@dataclass(frozen=True)
+class Mover:
+    """An entity whose coefficients are among the largest."""
+
+    entity: str
+    samples: int
+    norm: float
+    intercept: float | None
+    features: list[Named]
+    status: str
+
+
+@dataclass(frozen=True)
+class Random:
+    """A random effect.
+
+    Attributes
+    ----------
+    name, entity : str
+        The coordinate and its entity column.
+    last : Update
+        Its last update.
+    samples : Histogram or None
+        Training samples per entity.
+    median_samples, most_samples : int
+    norms : Histogram or None
+        Norm of each entity's features' coefficients; None when there are no features.
+    intercepts : Histogram or None
+    iterations : (float, int)
+        Median and largest number over entities, in the last update.
+    movers : list of Mover
+    unseen : int
+        Validation rows whose entity has no model.
+    unseen_features : int
+    quality : Quality or None
+    """
+
+    name: str
+    entity: str
+    last: Update
+    samples: Histogram | None
+    median_samples: int
+    most_samples: int
+    norms: Histogram | None
+    intercepts: Histogram | None
+    iterations: tuple[float, int]
+    movers: list[Mover]
+    unseen: int
+    unseen_features: int
+    quality: Quality | None
+
+
+def fixed_effect(
+    name: str, part: LinearModel, index: FeatureIndex, last: Update, unseen: Mapping[str, int]
+) -> Fixed:
+    """Describe a fixed effect; `unseen` counts feature values by shard."""
+    values = part.coefficients[part.intercept :]
+    largest = [(index.label(at), float(values[at])) for at in _largest(np.abs(values), _LARGEST)]
+    intercept = float(part.coefficients[0]) if part.intercept else None
+    return Fixed(name, last, intercept, len(values), largest, unseen.get(part.shard, 0))
+
+
+def random_effect(
+    name: str,
+    part: EntityModel,
+    index: FeatureIndex,
+    last: Update,
+    unseen: tuple[int, int],
+    quality: Quality | None,
+) -> Random:
+    """Describe a random effect; `unseen` counts rows without a model, and feature values."""
+    table = part.table
+    iterations = table.outcome.iterations
+    intercepts, _ = part.split()
+    any_features = len(table.features) > 0
+    norms = entity_norms(part)
+    some = len(table.ids) > 0
+    return Random(
+        name,
+        part.entity,
+        last,
+        of_sizes(table.samples),
+        int(np.median(table.samples)) if some else 0,
+        int(table.samples.max(initial=0)),
+        of_values(norms) if any_features else None,
+        of_values(intercepts) if part.intercept else None,
+        (float(np.median(iterations)) if some else 0.0, int(iterations.max(initial=0))),
+        [_mover(part, index, int(at), float(norms[at])) for at in _largest(norms, _MOVERS)],
+        *unseen,
+        quality,
+    )
+
+
+def entity_norms(part: EntityModel) -> Floats:
+    """Return the norm of each entity's features' coefficients, without its intercept.
+
+    Where a random effect is of intercepts alone, their magnitudes: else an entity whose labels
+    are of one class, its intercept at the bound, would hide all that features tell.
+    """
+    intercepts, coefficients = part.split()
+    if not len(coefficients):
+        return np.abs(intercepts)
+    entities = len(part.table.ids)
+    owner = np.repeat(np.arange(entities), np.diff(part.table.feature_ptr))
+    return np.sqrt(np.bincount(owner, coefficients**2, entities))
+
+
+def _largest(sizes: Floats, most: int) -> list[int]:
+    """Return where the largest sizes lie, largest first, what is not a number last."""
+    sizes = np.nan_to_num(sizes, nan=-1.0)
+    most = min(most, len(sizes))
+    if not most:
+        return []
+    top = np.argpartition(-sizes, most - 1)[:most]
+    return [int(at) for at in top[np.lexsort((top, -sizes[top]))]]
+
+
+def _mover(part: EntityModel, index: FeatureIndex, at: int, norm: float) -> Mover:
+    from gdmix.glm.status import Status
+
+    intercept, features, values = part.coefficients_of(at)
+    table = part.table
+    return Mover(
+        str(table.ids[at].as_py()),
+        int(table.samples[at]),
+        norm,
+        intercept if part.intercept else None,
+        [
+            (index.label(int(features[j])), float(values[j]))
+            for j in _largest(np.abs(values), _FEATURES_OF_MOVER)
+        ],
+        status_name(Status(int(table.outcome.status[at]))),
+    )

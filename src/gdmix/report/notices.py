@@ -1,0 +1,94 @@
+"""What of a run needs attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gdmix.descent import Update
+from gdmix.glm.status import Status
+from gdmix.metrics import METRICS
+from gdmix.report.effects import Fixed, Random
+from gdmix.report.text import amount, count, share
+
+_MANY = 0.05
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a person should know: what it is, and what to do about it."""
+
+    title: str
+    text: str
+
+
+def notices(
+    updates: Sequence[Update], effects: Sequence[Fixed | Random], validated: int
+) -> list[Notice]:
+    """Return all that needs attention; `validated` is the number of validation rows."""
+    found = [*_objective(updates), *_metrics(updates[-1])]
+    for effect in effects:
+        found += _statuses(effect)
+        found += _unseen(effect, validated)
+    return found
+
+
+def label(update: Update) -> str:
+    """Return what an update is called: its sweep and its coordinate."""
+    return f"{update.sweep} {update.coordinate}"
+
+
+def status_name(status: Status) -> str:
+    """Return a status in words."""
+    return status.name.lower().replace("_", " ")
+
+
+def _objective(updates: Sequence[Update]) -> Iterator[Notice]:
+    wrong = [update for update in updates if not math.isfinite(update.objective)]
+    if wrong:
+        text = "Check offsets, weights and the scale of features."
+        yield Notice(f"The objective is not a finite number after {label(wrong[0])}", text)
+    for before, after in zip(updates, updates[1:], strict=False):
+        rise = after.objective - before.objective
+        if rise > _ROUNDING * max(abs(before.objective), 1.0):
+            values = f"From {amount(before.objective)} to {amount(after.objective)}."
+            text = f"{values} Descent should never raise it: compare the solvers' statuses below."
+            yield Notice(f"The total objective rose at {label(after)}", text)
+
+
+def _metrics(last: Update) -> Iterator[Notice]:
+    for name, value in last.metrics.items():
+        if not math.isfinite(value):
+            text = "Validation labels of one class, or no validation row of positive weight?"
+            yield Notice(f"{METRICS[name].title} is not a number", text)
+
+
+def _statuses(effect: Fixed | Random) -> Iterator[Notice]:
+    summary = effect.last.summary
+    for status, number in summary.statuses.items():
+        if status.ok or not number:
+            continue
+        if isinstance(effect, Fixed):
+            title = f"{effect.name}: {status_name(status)}"
+        else:
+            of = f"{count(number)} of {count(summary.entities)} entities"
+            title = f"{effect.name}: {status_name(status)} for {of}"
+            title += f" ({share(number, summary.entities)})"
+        yield Notice(title, f"{status.message[0].upper()}{status.message[1:]}.")
+
+
+def _unseen(effect: Fixed | Random, validated: int) -> Iterator[Notice]:
+    if not validated:
+        return
+    if isinstance(effect, Random) and effect.unseen > _MANY * validated:
+        title = f"{effect.name}: {share(effect.unseen, validated)} of validation rows are of "
+        title += f"a {effect.entity} without a model"
+        text = f"{count(effect.unseen)} of {count(validated)} rows get nothing from it: its score "
+        yield Notice(title, f"{text}is 0 there. Do training and validation overlap in time?")
+    values = effect.unseen_features if isinstance(effect, Random) else effect.unseen
+    if values > _MANY * validated:
+        title = f"{effect.name}: {count(values)} validation feature values are unknown"
+        text = f"{values / validated:.2g} per row on average; training never had them, so they "
+        yield Notice(title, f"{text}count as absent. Are columns encoded the same way?")

@@ -1,0 +1,145 @@
+"""How well each entity is served, with a random effect and without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdmix.data.ids import positions
+from gdmix.metrics import METRICS, Metric, grouped_auc
+from gdmix.models.entity import EntityModel
+from gdmix.report.histogram import Histogram, counted, edges_for
+from gdmix.report.scores import Scores
+from gdmix.tasks import Task
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+_STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One figure of the scores with a coordinate and without it."""
+
+    full: float
+    without: float
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Entities with about the same number of training samples."""
+
+    label: str
+    entities: int
+    mean: Pair
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A metric within each entity of the validation data.
+
+    Attributes
+    ----------
+    metric : Metric
+    full, without : Histogram
+        Of the entities' metric, over the same bins.
+    measured, one_class : int
+        Entities with the metric, and entities that have none as their labels are of one class.
+    overall : Pair
+        The metric over all rows.
+    median, mean : Pair
+        Over entities; the mean is weighted by their validation rows.
+    better, worse : int
+        Entities that the coordinate serves better, worse.
+    buckets : list of Bucket
+    """
+
+    metric: Metric
+    full: Histogram
+    without: Histogram
+    measured: int
+    one_class: int
+    overall: Pair
+    median: Pair
+    mean: Pair
+    better: int
+    worse: int
+    buckets: list[Bucket]
+
+
+def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | None:
+    """Measure every entity; None when no entity can be measured."""
+    metric = METRICS["auc" if scores.task.name == "logistic" else "rmse"]
+    codes, ids = scores.entities(part.entity)
+    without_score = scores.score - scores.own(name)
+    full = per_entity(scores.task, scores.label, scores.score, scores.weight, codes)
+    without = per_entity(scores.task, scores.label, without_score, scores.weight, codes)
+    known = np.isfinite(full) & np.isfinite(without)
+    edges = _edges(scores.task, full[known], without[known])
+    if edges is None:
+        return None
+    weights = np.bincount(codes[codes >= 0], scores.weight[codes >= 0], len(full))[known]
+    at = positions(ids, part.table.ids)
+    samples = np.where(at >= 0, part.table.samples[at], 0)[known]
+    one_class, full, without = int((~known).sum()), full[known], without[known]
+    gain = (full - without) if metric.larger_is_better else (without - full)
+    return Quality(
+        metric,
+        counted(full, edges),
+        counted(without, edges),
+        len(full),
+        one_class,
+        Pair(*(metric.function(scores.label, s, scores.weight) for s in (scores.score, without_score))),
+        Pair(float(np.median(full)), float(np.median(without))),
+        _mean(full, without, weights),
+        int((gain > 0).sum()),
+        int((gain < 0).sum()),
+        _buckets(full, without, weights, samples),
+    )
+
+
+def per_entity(task: Task, label: Floats, score: Floats, weight: Floats, codes: Codes) -> Floats:
+    """Return the AUC, or the RMSE for a linear task, of each entity; NaN where there is none."""
+    groups = int(codes.max(initial=-1)) + 1
+    rows = codes >= 0
+    label, score, weight, codes = label[rows], score[rows], weight[rows], codes[rows]
+    if task.name == "logistic":
+        return grouped_auc(label, score, weight, codes, groups)
+    squares = np.bincount(codes, weight * (score - label) ** 2, groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(squares / np.bincount(codes, weight, groups)))
+
+
+def _edges(task: Task, full: Floats, without: Floats) -> Floats | None:
+    if not len(full):
+        return None
+    if task.name == "logistic":
+        return np.linspace(0.0, 1.0, 21)
+    return edges_for(np.concatenate([full, without]), 24)
+
+
+def _mean(full: Floats, without: Floats, weights: Floats) -> Pair:
+    total = float(weights.sum())
+    if total <= 0.0:
+        return Pair(float("nan"), float("nan"))
+    return Pair(float(np.dot(full, weights)) / total, float(np.dot(without, weights)) / total)
+
+
+def _buckets(
+    full: Floats, without: Floats, weights: Floats, samples: NDArray[np.integer[Any]]
+) -> list[Bucket]:
+    which = np.searchsorted(_STEPS, samples, side="right") - 1
+    found = []
+    for step in np.unique(which):
+        inside = which == step
+        low = int(_STEPS[step])
+        last = step + 1 == len(_STEPS)
+        high = low if last else int(_STEPS[step + 1]) - 1
+        label = f"{low:,}+" if last else f"{low:,}" if low == high else f"{low:,}–{high:,}"
+        mean = _mean(full[inside], without[inside], weights[inside])
+        found.append(Bucket(label, int(inside.sum()), mean))
+    return found
