@@ -133,13 +133,14 @@ def descend(
         started = time.perf_counter()
         fit = coordinate.fit(engine, train, shard, plan.loss, offset, state.parts.get(name))
         seconds = time.perf_counter() - started
-        scores.replace(name, fit.scores, fit.penalty)
+        scores.replace(name, fit.scores)
         state.parts[name] = fit.part
         metrics: dict[str, float] = {}
         if held_out is not None:
             held_out.replace(name, fit.part.score(engine, held_out.rows))
             metrics = held_out.evaluate(plan.metrics)
-        objective = engine.weighted_loss(plan.loss, train, scores.total) + scores.penalty
+        penalty = sum(plan.coordinates[key].penalty(part) for key, part in state.parts.items())
+        objective = engine.weighted_loss(plan.loss, train, scores.total) + penalty
         update = Update(sweep + 1, name, train.rows, seconds, objective, fit.summary, metrics)
         state.history.append(update)
         for observer in observers:
@@ -154,21 +155,15 @@ class _Scores:
         self.rows = rows
         self.total: Column = rows.offset.copy()
         self._own: dict[str, Column] = {}
-        self._penalties: dict[str, float] = {}
         for name, part in parts.items():
             self.replace(name, part.score(engine, rows))
-
-    @property
-    def penalty(self) -> float:
-        return sum(self._penalties.values())
 
     def without(self, name: str) -> Column:
         return self.total - self._own[name] if name in self._own else self.total
 
-    def replace(self, name: str, own: Column, penalty: float = 0.0) -> None:
+    def replace(self, name: str, own: Column) -> None:
         self.total = self.without(name) + own
         self._own[name] = own
-        self._penalties[name] = penalty
 
     def evaluate(self, metrics: Sequence[str]) -> dict[str, float]:
         rows = self.rows

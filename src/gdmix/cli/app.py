@@ -145,6 +145,14 @@ def init(
     run_init(data, validation, output, overwrite, Output(quiet))
 
 
+@app.command()
+def options() -> None:
+    """Print every option, its default and its meaning."""
+    from gdmix.cli.options_reference import reference
+
+    typer.echo(reference(), nl=False)
+
+
 @datasets_app.command("list")
 def datasets_list() -> None:
     """List the data sets."""

@@ -51,15 +51,12 @@ class Fit(NamedTuple):
         The part's own score of every row.
     objective : float
         Weighted loss plus this coordinate's penalty.
-    penalty : float
-        This coordinate's penalty.
     summary : Summary
     """
 
     part: Part
     scores: Column
     objective: float
-    penalty: float
     summary: Summary
 
 
@@ -112,3 +109,7 @@ class Coordinate(Options):
         start : LinearModel, EntityModel or None
             Where to begin.
         """
+
+    @abstractmethod
+    def penalty(self, part: Part) -> float:
+        """Return the penalty of what this coordinate learnt."""

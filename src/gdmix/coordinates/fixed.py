@@ -56,8 +56,11 @@ class FixedEffect(Coordinate):
             max_iterations=self.max_iterations,
         )
         part = LinearModel(shard, intercept, found.coefficients)
-        penalty = self.ridge.value(found.coefficients)
-        return Fit(part, part.score(engine, rows), found.value, penalty, _summary(found))
+        return Fit(part, part.score(engine, rows), found.value, _summary(found))
+
+    def penalty(self, part: LinearModel) -> float:
+        """Return the penalty of a coefficient vector."""
+        return self.ridge.value(part.coefficients)
 
 
 def _summary(found: Minimum) -> Summary:

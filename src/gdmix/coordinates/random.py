@@ -72,9 +72,10 @@ class RandomEffect(Coordinate):
         table, scores = engine.group(solve, rows, by, offset, intercept, begin)
         part = EntityModel(shard, self.entity, intercept, table)
         objective = float(table.outcome.objective.sum())
-        return Fit(part, scores, objective, self._penalty(part), _summary(table))
+        return Fit(part, scores, objective, _summary(table))
 
-    def _penalty(self, part: EntityModel) -> float:
+    def penalty(self, part: EntityModel) -> float:
+        """Return the sum of the penalties of all entities' coefficient vectors."""
         intercepts, coefficients = part.split()
         ridge = self.ridge
         features = ridge.l2 * np.dot(coefficients, coefficients)

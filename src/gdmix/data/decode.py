@@ -1,54 +1,35 @@
-"""One feature column of one record batch, as features: rows' lengths, keys and values.
-
-A key is ``name + "\\x01" + term``, the field's usual spelling of a name-and-term pair.
-"""
+"""How one feature column of a record batch becomes features: the choice, and single values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
-from numpy.typing import NDArray
 
+from gdmix.data import decode_lists as many
+from gdmix.data.arrowtypes import has_fields, is_list, is_number, is_string, is_vague, plain_type
+from gdmix.data.piece import (
+    Piece,
+    dictionary,
+    floats,
+    keys_of,
+    ones,
+    require_finite,
+    scaled,
+)
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
 from gdmix.schema import Feature
 
-SEPARATOR = "\x01"
-
-
-class Piece(NamedTuple):
-    """The features that one column contributes to the rows of one batch.
-
-    Attributes
-    ----------
-    lengths : int64[rows] or None
-        Features of each row; None when every row has exactly one.
-    codes : int32[nnz]
-        Positions in `keys`, row by row.
-    keys : pa.StringArray
-        The distinct keys of this batch.
-    values : float64[nnz] or None
-        None when all are 1.
-    may_repeat : bool
-        Whether a row can hold a key twice (lists can).
-    ordered : bool
-        Whether the keys have an order of their own, as the positions of a dense block have.
-    """
-
-    lengths: NDArray[np.int64] | None
-    codes: NDArray[np.int32]
-    keys: pa.StringArray
-    values: NDArray[np.float64] | None
-    may_repeat: bool = False
-    ordered: bool = False
-
-
 Decoder = Callable[[list[pa.Array], Feature, Place], Piece]
+
+_ALLOWED = (
+    "a number, string, boolean, list of strings or numbers, struct of indices and values, "
+    "or list of name-term-value"
+)
 
 
 def columns_of(feature: Feature, schema: pa.Schema, option: str, source: str) -> tuple[str, ...]:
@@ -79,207 +60,127 @@ def decoder_of(feature: Feature, types: list[pa.DataType], place: str) -> Decode
     DataError
         The type cannot be a feature.
     """
-    if len(types) == 2:
-        return _decode_pair
-    kind = types[0].value_type if pat.is_dictionary(types[0]) else types[0]
-    if _is_string(kind) and feature.separator is not None:
-        return _decode_split
-    if feature.kind == "numeric" or (_is_number(kind) and feature.kind != "categorical"):
-        return _decode_number
-    if _is_string(kind) or pat.is_boolean(kind) or pat.is_integer(kind):
-        return _decode_one_hot
-    if _is_list(kind):
-        item = kind.value_type
-        if _is_string(item) or (pat.is_integer(item) and feature.kind == "categorical"):
-            return _decode_multi_hot
-        if _is_number(item):
-            return _decode_dense
-        if pat.is_struct(item) and _has_fields(item, "name", "value"):
-            return _decode_name_term_value
-    if pat.is_struct(kind) and _has_fields(kind, "indices", "values"):
-        return _decode_sparse
+    kinds = [plain_type(kind) for kind in types]
+    if len(kinds) == 2:
+        found = _of_pair(kinds)
+    elif is_list(kinds[0]):
+        found = _of_list(feature, plain_type(kinds[0].value_type))
+    elif has_fields(kinds[0], "indices", "values"):
+        fields = [plain_type(kinds[0].field(name).type) for name in ("indices", "values")]
+        found = many.decode_sparse if _of_pair(fields) else None
+    else:
+        found = _of_scalar(feature, kinds[0])
+    if found is not None:
+        return found
+    named = " and ".join(str(kind) for kind in kinds)
+    as_what = "a feature" if feature.kind == "auto" else f"a feature of `kind: {feature.kind}`"
     raise DataError(
         place,
-        f"type {kind} cannot be a feature",
-        "a number, string, boolean, list of strings or numbers, struct of indices and values, "
-        "or list of name-term-value",
+        f"type {named} cannot be {as_what}",
+        _ALLOWED,
         "convert the column, or leave it out",
     )
 
 
-def _decode_number(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    array = arrays[0]
-    if not _is_number(array.type):
-        array = _parse_numbers(array, place, feature.column)
-    present = None
+def _of_scalar(feature: Feature, kind: pa.DataType) -> Decoder | None:
+    if pat.is_null(kind):
+        return _decode_absent
+    if feature.separator is not None and (is_string(kind) or pat.is_integer(kind)):
+        return many.decode_split
+    if feature.kind == "numeric" and (is_string(kind) or pat.is_boolean(kind)):
+        return decode_number
+    if is_number(kind) and feature.kind != "categorical":
+        return decode_number
+    if is_string(kind) or pat.is_boolean(kind) or pat.is_integer(kind):
+        return decode_one_hot
+    return None
+
+
+def _of_list(feature: Feature, item: pa.DataType) -> Decoder | None:
+    if is_string(item) or is_vague(item):
+        return many.decode_multi_hot
+    if pat.is_integer(item) and feature.kind == "categorical":
+        return many.decode_multi_hot
+    if is_number(item) and feature.kind != "categorical":
+        return many.decode_dense
+    if has_fields(item, "name", "value"):
+        term = item.field("term").type if has_fields(item, "term") else pa.string()
+        terms = is_string(plain_type(term)) or pat.is_integer(term) or pat.is_null(term)
+        if terms and is_string(plain_type(item.field("name").type)):
+            return many.decode_name_term_value if is_number(item.field("value").type) else None
+    return None
+
+
+def _of_pair(kinds: list[pa.DataType]) -> Decoder | None:
+    if not all(is_list(kind) for kind in kinds):
+        return None
+    index, value = (plain_type(kind.value_type) for kind in kinds)
+    good_index = is_string(index) or pat.is_integer(index) or is_vague(index)
+    return many.decode_pair if good_index and (is_number(value) or is_vague(value)) else None
+
+
+def decode_number(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
+    """One feature: the number."""
+    array = _as_numbers(arrays[0], place, feature.column)
+    lengths = None
     if array.null_count:
-        present = array.is_valid().to_numpy(zero_copy_only=False)
+        lengths = array.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
         array = array.drop_null()
-    values = _floats(array)
-    _require_finite(values, place, feature.column, present)
-    lengths = None if present is None else present.astype(np.int64)
+    values = floats(array)
+    require_finite(values, place, feature.column, lengths)
     codes = np.zeros(len(values), np.int32)
-    return Piece(lengths, codes, _keys(feature.column, pa.array([""])), _scaled(values, feature))
+    keys = keys_of(feature.column, pa.array([""]))
+    return Piece(lengths, codes, keys, scaled(values, feature.scale))
 
 
-def _decode_one_hot(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
+def decode_one_hot(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
+    """One feature: the column with the value as its term, at 1."""
     array = arrays[0]
     lengths = None
     if array.null_count:
         lengths = array.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
         array = array.drop_null()
-    codes, terms = _dictionary(array)
-    values = None if feature.scale == 1.0 else np.full(len(codes), feature.scale)
-    return Piece(lengths, codes, _keys(feature.column, terms), values)
+    codes, terms = dictionary(array)
+    return Piece(lengths, codes, keys_of(feature.column, terms), ones(len(codes), feature.scale))
 
 
-def _decode_split(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
+def _decode_absent(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
+    """Nothing: the column is null throughout."""
     array = arrays[0]
-    text = array.cast(pa.string()) if not pat.is_string(array.type) else array
-    nothing = pc.equal(text, "")
-    text = pc.if_else(nothing, pa.scalar(None, pa.string()), text)
-    return _decode_multi_hot([pc.split_pattern(text, feature.separator)], feature, place)
-
-
-def _decode_multi_hot(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    lengths, items = _lists(arrays[0], place, feature.column)
-    codes, terms = _dictionary(items)
-    values = None if feature.scale == 1.0 else np.full(len(codes), feature.scale)
-    return Piece(lengths, codes, _keys(feature.column, terms), values, may_repeat=True)
-
-
-def _decode_dense(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    lengths, items = _lists(arrays[0], place, feature.column)
-    width = int(lengths.max(initial=0))
-    uneven = np.flatnonzero((lengths != width) & (lengths != 0))
-    if len(uneven):
+    if array.null_count < len(array):
+        row = int(np.argmax(array.is_valid().to_numpy(zero_copy_only=False)))
         raise DataError(
-            place.at(int(uneven[0]), feature.column),
-            f"a list of {lengths[uneven[0]]} numbers",
-            f"{width}, as in the rows beside it",
-            "a list of numbers is a dense block; use name-term-value or indices and values "
-            "for sparse features",
+            place.at(row, feature.column), "a value in a column that began empty", "null"
         )
-    values = _floats(items)
-    _require_finite(values, place, feature.column, lengths)
-    codes = np.tile(np.arange(width, dtype=np.int32), int(np.count_nonzero(lengths)))
-    terms = pa.array([str(position) for position in range(width)], pa.string())
-    keys = _keys(feature.column, terms)
-    return Piece(lengths, codes, keys, _scaled(values, feature), ordered=True)
+    nothing = np.zeros(0, np.int32)
+    return Piece(np.zeros(len(array), np.int64), nothing, pa.array([], pa.string()), None)
 
 
-def _decode_pair(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    lengths, indices = _lists(arrays[0], place, f"{feature.column}_indices")
-    value_lengths, items = _lists(arrays[1], place, f"{feature.column}_values")
-    uneven = np.flatnonzero(lengths != value_lengths)
-    if len(uneven):
-        row = int(uneven[0])
-        raise DataError(
-            place.at(row, feature.column),
-            f"{lengths[row]} indices and {value_lengths[row]} values",
-            "as many of one as of the other",
-        )
-    values = _floats(items)
-    _require_finite(values, place, feature.column, lengths)
-    codes, terms = _dictionary(indices)
-    keys = _keys(feature.column, terms)
-    return Piece(lengths, codes, keys, _scaled(values, feature), may_repeat=True)
-
-
-def _decode_sparse(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    pair = [pc.struct_field(arrays[0], [name]) for name in ("indices", "values")]
-    return _decode_pair(pair, feature, place)
-
-
-def _decode_name_term_value(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
-    lengths, items = _lists(arrays[0], place, feature.column)
-    names = pc.struct_field(items, ["name"]).cast(pa.string())
-    if names.null_count:
-        raise DataError(place.column(feature.column), "a feature without a name", "a string")
-    if _has_fields(items.type, "term"):
-        terms = pc.coalesce(pc.struct_field(items, ["term"]).cast(pa.string()), "")
-    else:
-        terms = pa.array([""] * len(items), pa.string())
-    codes, keys = _dictionary(pc.binary_join_element_wise(names, terms, SEPARATOR))
-    values = _floats(pc.struct_field(items, ["value"]))
-    _require_finite(values, place, feature.column, lengths)
-    return Piece(lengths, codes, keys, _scaled(values, feature), may_repeat=True)
-
-
-def _dictionary(array: pa.Array) -> tuple[NDArray[np.int32], pa.StringArray]:
-    encoded = array if pat.is_dictionary(array.type) else array.dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    return codes, encoded.dictionary.cast(pa.string())
-
-
-def _keys(column: str, terms: pa.StringArray) -> pa.StringArray:
-    return pc.binary_join_element_wise(pa.scalar(column), terms, SEPARATOR)
-
-
-def _lists(array: pa.Array, place: Place, column: str) -> tuple[NDArray[np.int64], pa.Array]:
-    if not _is_list(array.type):
-        raise DataError(place.column(column), f"found type {array.type}", "a list")
-    lengths = pc.list_value_length(array)
-    if array.null_count:
-        lengths = pc.fill_null(lengths, 0)
-    # .flatten() respects slices and nulls; .values does not
-    items = array.flatten()
-    counts = lengths.to_numpy(zero_copy_only=False).astype(np.int64)
-    if items.null_count:
-        first = int(np.flatnonzero(items.is_null().to_numpy(zero_copy_only=False))[0])
-        raise DataError(place.at(_row_of(first, counts), column), "a null inside a list", "a value")
-    return counts, items
-
-
-def _floats(array: pa.Array) -> NDArray[np.float64]:
-    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.asarray(values, dtype=np.float64)
-
-
-def _parse_numbers(array: pa.Array, place: Place, column: str) -> pa.Array:
+def _as_numbers(array: pa.Array, place: Place, column: str) -> pa.Array:
+    if pat.is_boolean(array.type):
+        return array.cast(pa.int8())
+    if not is_string(array.type):
+        return array
     try:
-        return array.cast(pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid as error:
+        return array.cast(pa.float64())
+    except pa.ArrowInvalid:
+        row = _first_not_number(array)
         raise DataError(
-            place.column(column), f"not a number ({error})", hint="remove `kind: numeric`"
+            place.at(row, column),
+            f"found {array[row].as_py()!r}",
+            "a number",
+            "mend the value, or remove `kind: numeric`",
         ) from None
 
 
-def _scaled(values: NDArray[np.float64], feature: Feature) -> NDArray[np.float64]:
-    return values if feature.scale == 1.0 else values * feature.scale
-
-
-def _require_finite(
-    values: NDArray[np.float64], place: Place, column: str, lengths: NDArray[np.generic] | None
-) -> None:
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    first = int(np.argmin(finite))
-    row = first if lengths is None else _row_of(first, lengths)
-    raise DataError(
-        place.at(row, column),
-        f"found {values[first]}",
-        "a finite number",
-        "a missing value may be null (the feature is then absent)",
-    )
-
-
-def _row_of(item: int, lengths: NDArray[np.generic]) -> int:
-    return int(np.searchsorted(np.cumsum(lengths), item, side="right"))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pat.is_integer(kind) or pat.is_floating(kind) or pat.is_decimal(kind))
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pat.is_string(kind) or pat.is_large_string(kind) or str(kind) == "string_view")
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pat.is_list(kind) or pat.is_large_list(kind) or pat.is_fixed_size_list(kind))
-
-
-def _has_fields(kind: pa.DataType, *names: str) -> bool:
-    return all(kind.get_field_index(name) >= 0 for name in names)
+def _first_not_number(array: pa.Array) -> int:
+    """Halve the array until the first string that is no number stands alone."""
+    first, last = 0, len(array)
+    while last - first > 1:
+        middle = (first + last) // 2
+        try:
+            array[first:middle].cast(pa.float64())
+            first = middle
+        except pa.ArrowInvalid:
+            last = middle
+    return first

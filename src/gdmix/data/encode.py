@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.data.dataset import Csr
-from gdmix.data.decode import Piece
 from gdmix.data.index import FeatureIndex
+from gdmix.data.piece import Piece
 from gdmix.jit import kernel
 
 

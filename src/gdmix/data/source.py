@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from gdmix.data.formats import format_of, require_format
+from gdmix.data.arrowtypes import agree, is_number, is_string, is_vague, plain_type
+from gdmix.data.formats import require_format
+from gdmix.data.frames import Data, as_table
+from gdmix.data.paths import files_of
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
 
 _BATCH_ROWS = 1 << 17
-
-Data = Any
-"""A path, a glob, a folder, a list of these; or a pyarrow, pandas or polars table, or a dict."""
 
 
 class Batch(NamedTuple):
@@ -33,11 +32,14 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """What to call the table in messages."""
 
     @property
     def schema(self) -> pa.Schema:
         """Column names and types."""
+
+    def type_of(self, column: str) -> pa.DataType:
+        """Return the type of a column: of the first file where it holds anything."""
 
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield the named columns; those in `floats` may be read as floating point."""
@@ -55,10 +57,15 @@ class FrameSource:
         """Column names and types."""
         return self.table.schema
 
+    def type_of(self, column: str) -> pa.DataType:
+        """Return the type of a column."""
+        return self.schema.field(column).type
+
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield slices of the table; nothing is copied."""
         first = 0
-        for batch in self.table.select(names).to_batches(max_chunksize=_BATCH_ROWS):
+        table = self.table.select(names) if names else self.table
+        for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
             yield Batch(batch, Place(self.name, first))
             first += batch.num_rows
 
@@ -71,17 +78,27 @@ class FileSource:
     schema: pa.Schema
     name: str
 
+    def type_of(self, column: str) -> pa.DataType:
+        """Return the type of a column: of the first file where it holds anything."""
+        first: pa.DataType = self.schema.field(column).type
+        if is_vague(first):
+            for path in self.files[1:]:
+                found = require_format(path).read_schema(path)
+                if found.names.count(column) == 1 and not is_vague(found.field(column).type):
+                    return found.field(column).type
+        return first
+
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield the files' batches; every file must have the columns of the first."""
-        wanted = pa.schema([_wanted(self.schema.field(name), floats) for name in names])
+        wanted = pa.schema([(name, _wanted(self.type_of(name), name in floats)) for name in names])
         rows = 0
         for path in self.files:
             file_format = require_format(path)
-            read_as = _matching_schema(path, file_format.read_schema(path), wanted, self.files[0])
+            _require_agreement(path, wanted, self.files[0])
             first = 0
-            for batch in file_format.read_batches(path, read_as):
+            for batch in file_format.read_batches(path, wanted):
                 place = Place(str(path), first)
-                yield Batch(_cast(batch, wanted), place)
+                yield Batch(_cast(batch, wanted, place), place)
                 first += batch.num_rows
             rows += first
         if rows == 0:
@@ -103,18 +120,18 @@ def open_source(data: Data, name: str = "data") -> Source:
     DataError
         Nothing is there, a format is unknown, or the object is no table.
     """
-    if isinstance(data, str | os.PathLike):
+    if _is_path(data):
         return _open_files([data])
     if isinstance(data, list | tuple) and data and all(_is_path(item) for item in data):
         return _open_files(data)
-    table = _as_table(data, name)
+    table = as_table(data, name)
     if table.num_rows == 0:
         raise DataError(name, "no rows")
     return FrameSource(table, name)
 
 
 def require_columns(source: Source, wanted: dict[str, str]) -> None:
-    """Check that columns exist.
+    """Check that columns exist, each once.
 
     Parameters
     ----------
@@ -128,13 +145,29 @@ def require_columns(source: Source, wanted: dict[str, str]) -> None:
     DataError
         Names the option, the column, the data and the nearest column that exists.
     """
+    names = source.schema.names
     for option, column in wanted.items():
-        if column not in source.schema.names:
+        if column not in names:
             raise DataError(
                 option,
                 f"column {column!r} not found in {source.name}",
-                hint=did_you_mean(column, source.schema.names),
+                hint=did_you_mean(column, names),
             )
+        require_once(names, column, source.name)
+
+
+def require_once(names: Sequence[str], column: str, where: str) -> None:
+    """Check that no two columns have this name.
+
+    Raises
+    ------
+    DataError
+        Names the column.
+    """
+    if names.count(column) > 1:
+        raise DataError(
+            where, f"{names.count(column)} columns are named {column!r}", "one", "rename the others"
+        )
 
 
 def _is_path(item: object) -> bool:
@@ -142,64 +175,25 @@ def _is_path(item: object) -> bool:
 
 
 def _open_files(paths: Sequence[str | os.PathLike[str]]) -> FileSource:
-    files = [file for path in paths for file in _expand(Path(path))]
+    files = files_of(paths)
+    for file in files:
+        require_format(file)
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     return FileSource(tuple(files), require_format(files[0]).read_schema(files[0]), name)
 
 
-def _expand(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = [
-            file
-            for file in sorted(path.rglob("*"))
-            if file.is_file() and not _is_hidden(file, path) and format_of(file) is not None
-        ]
-        if not files:
-            raise DataError(str(path), "the folder holds no data files", ".parquet, .csv or .tsv")
-        return files
-    if path.exists():
-        return [path]
-    files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    if files:
-        return files
-    folder = path.parent
-    siblings = [item.name for item in folder.iterdir()] if folder.is_dir() else []
-    hint = did_you_mean(path.name, siblings) if siblings else f"no folder {folder}"
-    raise DataError(str(path), "no such file", hint=hint)
+def _wanted(kind: pa.DataType, as_float: bool) -> pa.DataType:
+    """Return the widest type of its kind, so that files may differ in width."""
+    kind = plain_type(kind)
+    if is_number(kind) and (as_float or not pa.types.is_integer(kind)):
+        return pa.float64()
+    return pa.int64() if pa.types.is_integer(kind) and kind != pa.uint64() else kind
 
 
-def _is_hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
-
-
-def _as_table(data: Data, name: str) -> pa.Table:
-    if isinstance(data, pa.Table):
-        return data
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    if isinstance(data, dict):
-        return pa.table(data)
-    module = type(data).__module__.partition(".")[0]
-    if module == "pandas":
-        return pa.Table.from_pandas(data, preserve_index=False)
-    if module == "polars":
-        return data.collect().to_arrow() if hasattr(data, "collect") else data.to_arrow()
-    raise DataError(
-        name,
-        f"found {type(data).__name__}",
-        "a path, a list of paths, or a pyarrow, pandas or polars table",
-    )
-
-
-def _wanted(field: pa.Field, floats: frozenset[str]) -> pa.Field:
-    if field.name in floats and pa.types.is_integer(field.type):
-        return field.with_type(pa.float64())
-    # a column that is empty throughout says nothing of its type
-    return field.with_type(pa.float64()) if pa.types.is_null(field.type) else field
-
-
-def _matching_schema(path: Path, found: pa.Schema, wanted: pa.Schema, first: Path) -> pa.Schema:
-    fields = []
+def _require_agreement(path: Path, wanted: pa.Schema, first: Path) -> None:
+    """Check that a file has the columns, of types that can be read as those of the first file."""
+    file_format = require_format(path)
+    found = file_format.read_schema(path)
     for field in wanted:
         if field.name not in found.names:
             raise DataError(
@@ -207,36 +201,36 @@ def _matching_schema(path: Path, found: pa.Schema, wanted: pa.Schema, first: Pat
                 f"column {field.name!r} is missing, though {first} has it",
                 hint=did_you_mean(field.name, found.names),
             )
+        require_once(found.names, field.name, str(path))
         have = found.field(field.name).type
-        if not _same_family(have, field.type):
+        # in a text file anything can be read as text
+        as_text = file_format.IS_TEXT and is_string(field.type)
+        if not as_text and not agree(have, field.type):
             raise DataError(
                 Place(str(path), 0).column(field.name),
                 f"found type {have}",
                 f"{field.type} as in {first}",
                 "make the files' schemas agree",
             )
-        # only text formats convert while reading; Parquet keeps its own type and is cast
-        fields.append(field)
-    return pa.schema(fields)
 
 
-def _same_family(have: pa.DataType, want: pa.DataType) -> bool:
-    def family(kind: pa.DataType) -> str:
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_null(kind):
-            return "any"
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-            return "number"
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
-            return "string"
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            return f"list<{family(kind.value_type)}>"
-        return str(kind)
-
-    pair = {family(have), family(want)}
-    return len(pair) == 1 or "any" in pair
-
-
-def _cast(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
-    return batch if batch.schema.equals(wanted) else batch.cast(wanted)
+def _cast(batch: pa.RecordBatch, wanted: pa.Schema, place: Place) -> pa.RecordBatch:
+    """Cast single values; what reads lists and structs takes any width of number."""
+    columns = []
+    for column, field in zip(batch.columns, wanted, strict=True):
+        if column.type == field.type or pa.types.is_nested(field.type):
+            columns.append(column)
+            continue
+        # an integer as a float may lose digits; nothing else may be lost
+        loose = pa.types.is_floating(field.type)
+        try:
+            columns.append(column.cast(field.type, safe=not loose))
+        except pa.ArrowException as error:
+            raise DataError(
+                place.column(field.name),
+                f"type {column.type} cannot be read as {field.type} ({error})",
+                hint="make the files' schemas agree",
+            ) from None
+    if not columns:
+        return batch
+    return pa.RecordBatch.from_arrays(columns, names=wanted.names)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import Update
+from gdmix.glm.status import Status
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.report.histogram import Histogram, of_sizes, of_values
 from gdmix.report.quality import Quality
+from gdmix.report.text import status_name
 
 Floats = NDArray[np.float64]
 Named = tuple[str, float]

@@ -32,12 +32,12 @@ class Histogram:
 
 
 def of_sizes(values: NDArray[np.integer[Any]]) -> Histogram | None:
-    """Count whole numbers from 1 in bins that grow by a constant factor; None without any."""
+    """Count whole numbers in bins that grow by a constant factor; None without any."""
     if not len(values):
         return None
-    top = max(int(values.max()), 1) + 1
+    low, top = max(int(values.min()), 1), max(int(values.max()), 1) + 1
     # small sizes have one bin each; rounding makes some of the bins equal
-    edges = np.unique(np.round(np.geomspace(1, top, _BINS + 1)))
+    edges = np.unique(np.round(np.geomspace(low, top, _BINS + 1)))
     return _counted(np.asarray(values, np.float64), edges, whole=True)
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gdmix.descent import Update
-from gdmix.glm.status import Status
 from gdmix.metrics import METRICS
 from gdmix.report.effects import Fixed, Random
-from gdmix.report.text import amount, count, share
+from gdmix.report.text import amount, count, label, share, status_name
 
 _MANY = 0.05
 _ROUNDING = 1e-9
@@ -33,16 +32,6 @@ def notices(
         found += _statuses(effect)
         found += _unseen(effect, validated)
     return found
-
-
-def label(update: Update) -> str:
-    """Return what an update is called: its sweep and its coordinate."""
-    return f"{update.sweep} {update.coordinate}"
-
-
-def status_name(status: Status) -> str:
-    """Return a status in words."""
-    return status.name.lower().replace("_", " ")
 
 
 def _objective(updates: Sequence[Update]) -> Iterator[Notice]:

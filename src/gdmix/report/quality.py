@@ -18,6 +18,8 @@ from gdmix.tasks import Task
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+_DECIMALS = 10
+_EQUAL = 1e-9
 _STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000])
 
 
@@ -47,7 +49,7 @@ class Quality:
     metric : Metric
     full, without : Histogram
         Of the entities' metric, over the same bins.
-    measured, one_class : int
+    measured, unmeasured : int
         Entities with the metric, and entities that have none as their labels are of one class.
     overall : Pair
         The metric over all rows.
@@ -62,7 +64,7 @@ class Quality:
     full: Histogram
     without: Histogram
     measured: int
-    one_class: int
+    unmeasured: int
     overall: Pair
     median: Pair
     mean: Pair
@@ -75,7 +77,8 @@ def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | No
     """Measure every entity; None when no entity can be measured."""
     metric = METRICS["auc" if scores.task.name == "logistic" else "rmse"]
     codes, ids = scores.entities(part.entity)
-    without_score = scores.score - scores.own(name)
+    # rounded, as a difference is not exact and would tell apart rows whose scores are equal
+    without_score = np.round(scores.score - scores.own(name), _DECIMALS)
     full = per_entity(scores.task, scores.label, scores.score, scores.weight, codes)
     without = per_entity(scores.task, scores.label, without_score, scores.weight, codes)
     known = np.isfinite(full) & np.isfinite(without)
@@ -85,19 +88,22 @@ def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | No
     weights = np.bincount(codes[codes >= 0], scores.weight[codes >= 0], len(full))[known]
     at = positions(ids, part.table.ids)
     samples = np.where(at >= 0, part.table.samples[at], 0)[known]
-    one_class, full, without = int((~known).sum()), full[known], without[known]
+    unmeasured, full, without = int((~known).sum()), full[known], without[known]
     gain = (full - without) if metric.larger_is_better else (without - full)
     return Quality(
         metric,
         counted(full, edges),
         counted(without, edges),
         len(full),
-        one_class,
-        Pair(*(metric.function(scores.label, s, scores.weight) for s in (scores.score, without_score))),
+        unmeasured,
+        Pair(
+            metric.function(scores.label, scores.score, scores.weight),
+            metric.function(scores.label, without_score, scores.weight),
+        ),
         Pair(float(np.median(full)), float(np.median(without))),
         _mean(full, without, weights),
-        int((gain > 0).sum()),
-        int((gain < 0).sum()),
+        int((gain > _EQUAL).sum()),
+        int((gain < -_EQUAL).sum()),
         _buckets(full, without, weights, samples),
     )
 

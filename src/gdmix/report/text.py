@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from gdmix.descent import Update
+from gdmix.glm.status import Status
+
 
 def count(value: float) -> str:
     """Return a whole number with thousands separators.
@@ -93,3 +96,13 @@ def clipped(text: str, most: int = 32) -> str:
         return text
     head = (most - 1) // 2
     return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def label(update: Update) -> str:
+    """Return what an update is called: its sweep and its coordinate."""
+    return f"{update.sweep} {update.coordinate}"
+
+
+def status_name(status: Status) -> str:
+    """Return a status in words."""
+    return status.name.lower().replace("_", " ")

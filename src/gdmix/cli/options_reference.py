@@ -1,0 +1,42 @@
+"""``gdmix options``: the reference of every option, from the classes that declare them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdmix.config import TrainOptions
+from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.options import Options
+from gdmix.schema import Feature
+
+_SECTIONS: tuple[tuple[str, type[Options]], ...] = (
+    ("A training run", TrainOptions),
+    ("A fixed effect, under `coordinates.<name>`", FixedEffect),
+    ("A random effect, under `coordinates.<name>`", RandomEffect),
+    ("A feature, in `features` or `bags`", Feature),
+)
+
+
+def reference() -> str:
+    """Return all options as Markdown."""
+    lines = [
+        "# Options",
+        "",
+        "What a YAML file may hold, what `--set` may change, and what the Python classes take.",
+        "`gdmix options` prints this page.",
+    ]
+    for title, options in _SECTIONS:
+        lines += ["", f"## {title}", "", "| option | default | meaning |", "| --- | --- | --- |"]
+        for name, field in options.model_fields.items():
+            meaning = (field.description or "").replace("|", "\\|")
+            lines.append(f"| `{name}` | {_default(field)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None or value in ((), {}):
+        return "–"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -1,0 +1,170 @@
+"""Everything a report shows, gathered from a run directory as plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gdmix.config import ModelOptions
+from gdmix.descent import Update
+from gdmix.history import from_plain
+from gdmix.metrics import METRICS, Metric
+from gdmix.models.linear import LinearModel
+from gdmix.models.mixed import Mixed
+from gdmix.report.calibration import Calibration, calibration
+from gdmix.report.effects import Fixed, Random, fixed_effect, random_effect
+from gdmix.report.notices import Notice, notices
+from gdmix.report.quality import entity_quality
+from gdmix.report.scores import Scores
+from gdmix.store.directory import load_model
+from gdmix.store.run import FINISHED, read_json
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A metric at the end of training.
+
+    Attributes
+    ----------
+    metric : Metric
+    final, first : float
+        After the last update and after the first.
+    best : float
+    best_at : Update
+        Where it was best.
+    """
+
+    metric: Metric
+    final: float
+    first: float
+    best: float
+    best_at: Update
+
+
+@dataclass(frozen=True)
+class Content:
+    """A run.
+
+    Attributes
+    ----------
+    name : str
+        Of the run directory.
+    options : ModelOptions
+    date : datetime
+        When the run finished, or else began.
+    version : str
+        Of the gdmix that trained.
+    trained, validated : int
+        Rows.
+    updates : list of Update
+    headlines : list of Headline
+    notices : list of Notice
+    effects : list of Fixed or Random
+        In the order they are updated.
+    calibration : Calibration or None
+    seconds : dict of str to float
+        By stage.
+    config : str
+        As YAML.
+    """
+
+    name: str
+    options: ModelOptions
+    date: datetime
+    version: str
+    trained: int
+    validated: int
+    updates: list[Update]
+    headlines: list[Headline]
+    notices: list[Notice]
+    effects: list[Fixed | Random]
+    calibration: Calibration | None
+    seconds: dict[str, float]
+    config: str
+
+
+def gather(run: Path) -> Content:
+    """Read a finished run.
+
+    Raises
+    ------
+    RunError
+        This is no finished run.
+    ModelError
+        Its model is damaged.
+    """
+    metrics = read_json(run / FINISHED)
+    saved = load_model(run / "model")
+    updates = [from_plain(values) for values in metrics["history"]]
+    scores = Scores.read(run / "scores" / "validation", saved.options.kind)
+    unseen = metrics["unseen"].get("validation", {})
+    effects = _effects(saved.model, updates, scores, unseen)
+    validated = int(unseen.get("rows", 0))
+    log = _log(run / "log.jsonl")
+    return Content(
+        run.resolve().name,
+        saved.options,
+        _date(run, log),
+        read_json(run / "model" / "manifest.json")["gdmix"],
+        updates[-1].samples,
+        validated,
+        updates,
+        _headlines(updates),
+        notices(updates, effects, validated),
+        effects,
+        None if scores is None else calibration(scores),
+        # the run's last stage ends after metrics.json is written: only the log knows its length
+        metrics["seconds"] | (log[-1].get("seconds", {}) if log else {}),
+        (run / "config.yaml").read_text(encoding="utf-8"),
+    )
+
+
+def _effects(
+    model: Mixed, updates: Sequence[Update], scores: Scores | None, unseen: Mapping[str, Any]
+) -> list[Fixed | Random]:
+    features, entities = unseen.get("features", {}), unseen.get("entities", {})
+    last = {update.coordinate: update for update in updates}
+    found: list[Fixed | Random] = []
+    for name, part in model.parts.items():
+        index = model.index_of(name)
+        if isinstance(part, LinearModel):
+            found.append(fixed_effect(name, part, index, last[name], features))
+        else:
+            quality = None if scores is None else entity_quality(scores, name, part)
+            counts = (entities.get(name, 0), features.get(part.shard, 0))
+            found.append(random_effect(name, part, index, last[name], counts, quality))
+    return found
+
+
+def _headlines(updates: Sequence[Update]) -> list[Headline]:
+    found = []
+    for name, final in updates[-1].metrics.items():
+        metric = METRICS[name]
+        sign = 1.0 if metric.larger_is_better else -1.0
+        able = [update for update in updates if math.isfinite(update.metrics[name])]
+        best = max(able, key=_by(name, sign)) if able else updates[-1]
+        first = updates[0].metrics[name]
+        found.append(Headline(metric, final, first, best.metrics[name], best))
+    return found
+
+
+def _by(metric: str, sign: float) -> Callable[[Update], float]:
+    return lambda update: sign * update.metrics[metric]
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    """Return the log's events; the report does without it when there is none."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _date(run: Path, log: Sequence[Mapping[str, Any]]) -> datetime:
+    if log:
+        return datetime.fromisoformat(log[-1]["time"]).astimezone(UTC)
+    return datetime.fromtimestamp((run / FINISHED).stat().st_mtime, UTC)

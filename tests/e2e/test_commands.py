@@ -1,0 +1,120 @@
+"""The commands of the README, one after the other."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import gdmix
+
+
+def test_train_predict_evaluate_inspect(run, config, tmp_path):
+    status, out, err = run("train", config())
+    assert (status, err) == (0, "")
+    assert "per-user" in out
+    assert "Next" in out
+    folder = tmp_path / "run"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "log.jsonl",
+        "metrics.json",
+        "model",
+        "scores",
+    ]
+
+    status, out, _ = run("predict", folder, tmp_path / "valid.parquet", "-o", tmp_path / "s.parquet")
+    assert status == 0
+    found = pq.read_table(tmp_path / "s.parquet")
+    saved = pq.read_table(folder / "scores" / "validation")
+    assert found.equals(saved)
+
+    status, out, _ = run("evaluate", folder, tmp_path / "valid.parquet", "--json")
+    final = json.loads((folder / "metrics.json").read_text())["final"]
+    assert json.loads(out) == pytest.approx(final, abs=1e-12)
+
+    status, out, _ = run("inspect", folder, "--json")
+    shown = json.loads(out)
+    assert shown["global"][0]["feature"] == "(INTERCEPT)"
+    assert shown["per-item"][0]["entity"].startswith("item-")
+    status, out, _ = run("inspect", folder, "-c", "per-user", "-e", "3")
+    assert "tags=" in out
+
+
+def test_the_saved_config_trains_the_same_model(run, config, tmp_path):
+    run("train", config(), "--set", "coordinates.global.l2=7", "--quiet")
+    saved = tmp_path / "run" / "config.yaml"
+    assert yaml.safe_load(saved.read_text())["coordinates"]["global"]["l2"] == 7
+    again = tmp_path / "again.yaml"
+    again.write_text(saved.read_text(), encoding="utf-8")
+    first = gdmix.load(tmp_path / "run" / "model").model_
+    run("train", again, "--overwrite", "--quiet")
+    second = gdmix.load(tmp_path / "run" / "model").model_
+    for name, part in first.parts.items():
+        coefficients = getattr(part, "table", part).coefficients
+        other = getattr(second.parts[name], "table", second.parts[name]).coefficients
+        assert np.array_equal(coefficients, other)
+
+
+def test_quiet_says_nothing_and_json_is_json(run, config):
+    assert run("train", config(), "--quiet") == (0, "", "")
+    status, out, _ = run("train", config(), "--overwrite", "--json")
+    assert status == 0
+    assert json.loads(out)["history"][-1]["coordinate"] == "per-item"
+
+
+def test_init_writes_a_config_that_trains(run, config, tmp_path, monkeypatch):
+    config()
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("init", "train.parquet", "--validation", "valid.parquet")
+    assert (status, err) == (0, "")
+    written = yaml.safe_load((tmp_path / "gdmix.yaml").read_text())
+    assert written["label"] == "click"
+    assert written["coordinates"]["per-user"]["entity"] == "user_id"
+    status, out, err = run("train", "gdmix.yaml", "--set", "report=false")
+    assert (status, err) == (0, "")
+
+
+def test_csv_gives_the_model_of_parquet(run, config, tmp_path):
+    import gzip
+
+    from pyarrow import csv
+
+    run("train", config(), "--quiet")
+    first = gdmix.load(tmp_path / "run" / "model")
+    table = pq.read_table(tmp_path / "train.parquet")
+    tags = ["|".join(items) for items in table["tags"].to_pylist()]
+    table = table.set_column(table.schema.get_field_index("tags"), "tags", [tags])
+    with gzip.open(tmp_path / "train.csv.gz", "wb") as stream:
+        csv.write_csv(table, stream)
+
+    def change(values):
+        values["train"] = str(tmp_path / "train.csv.gz")
+        del values["validation"]
+        for coordinate in values["coordinates"].values():
+            coordinate["features"] = [
+                {"column": "tags", "separator": "|"} if name == "tags" else name
+                for name in coordinate["features"]
+            ]
+
+    status, _, err = run("train", config(change), "--overwrite", "--quiet")
+    assert (status, err) == (0, "")
+    second = gdmix.load(tmp_path / "run" / "model")
+    assert first.history_[-1]["objective"] == pytest.approx(
+        second.history_[-1]["objective"], rel=1e-12
+    )
+
+
+def test_real_processes(process, config, tmp_path):
+    """A model loads in a process that has never seen the data."""
+    train = process("train", config())
+    out, err = train.communicate(timeout=300)
+    assert (train.returncode, err) == (0, "")
+    (tmp_path / "train.parquet").unlink()
+    predict = process(
+        "predict", tmp_path / "run", tmp_path / "valid.parquet", "-o", tmp_path / "s.parquet"
+    )
+    out, err = predict.communicate(timeout=300)
+    assert (predict.returncode, err) == (0, "")
+    assert pq.read_table(tmp_path / "s.parquet").num_rows == 200
