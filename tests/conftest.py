@@ -16,7 +16,9 @@ def shared_data() -> Callable[[str], Path]:
 
     def folder(name: str) -> Path:
         if not (root / name).is_dir():
-            pytest.skip(f"the data set {name} is not here: set GDMIX_TEST_DATA to its parent folder")
+            pytest.skip(
+                f"the data set {name} is not here: set GDMIX_TEST_DATA to its parent folder"
+            )
         return root / name
 
     return folder

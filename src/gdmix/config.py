@@ -36,7 +36,10 @@ CoordinateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0
 
 
 def _paths(value: object) -> object:
-    return (value,) if isinstance(value, str | Path) else value
+    items = [value] if isinstance(value, str | Path) else value
+    if not isinstance(items, list | tuple):
+        return items
+    return tuple(str(item) if isinstance(item, Path) else item for item in items)
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]

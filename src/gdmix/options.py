@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from gdmix.errors import ConfigError, did_you_mean
 
@@ -22,6 +22,7 @@ else:
     _ModelMetaclass = type(BaseModel)
 
 _UNKNOWN = "gdmix_unknown_option"
+_SHOWN = 80
 
 INVALID = "gdmix_invalid"
 """Type of errors that validators raise; their message begins with the option's name."""
@@ -33,12 +34,17 @@ VARIANT = ":"
 class _OptionsMeta(_ModelMetaclass):
     """Turns a failed construction in Python code into the same error a YAML file would give."""
 
-    def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: ANN401 - builds any of them
+    positional: tuple[str, ...]
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: ANN401, N805 - a metaclass
         names = cls.positional
         if len(args) > len(names):
             allowed = f"at most {len(names)} ({', '.join(names)})" if names else "keywords only"
             raise ConfigError(cls.__name__, f"{len(args)} positional arguments", allowed)
-        values |= dict(zip(names, args, strict=False))
+        given = dict(zip(names, args, strict=False))
+        if twice := [name for name in given if name in values]:
+            raise ConfigError(f"{cls.__name__}.{twice[0]}", "given twice", hint="give it once")
+        values |= given
         try:
             return super().__call__(**values)
         except ValidationError as error:
@@ -59,13 +65,18 @@ class Options(BaseModel, metaclass=_OptionsMeta):
     @classmethod
     def _refuse_unknown(cls, values: object) -> object:
         if isinstance(values, Mapping):
-            for name in values:
-                if name not in cls.model_fields:
-                    hint = did_you_mean(str(name), cls.model_fields, most=20)
-                    raise PydanticCustomError(
-                        _UNKNOWN, "unknown option; {hint}", {"name": str(name), "hint": hint}
-                    )
+            unknown = [str(name) for name in values if name not in cls.model_fields]
+            if unknown:
+                raise ValidationError.from_exception_data(
+                    cls.__name__, [cls._unknown(name) for name in unknown]
+                )
         return values
+
+    @classmethod
+    def _unknown(cls, name: str) -> InitErrorDetails:
+        hint = did_you_mean(name, cls.model_fields, most=20)
+        error = PydanticCustomError(_UNKNOWN, "unknown option; {hint}", {"hint": hint})
+        return InitErrorDetails(type=error, loc=(name,), input=None)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -106,7 +117,7 @@ def override(values: dict[str, Any], assignment: str) -> None:
         The assignment has no ``=``, or its path runs through something that is not a mapping.
     """
     path, equals, text = assignment.partition("=")
-    if not equals or not path:
+    if not equals or not all(path.split(".")):
         raise ConfigError(f"--set {assignment}", "no assignment", "path.to.option=value")
     *parents, last = path.split(".")
     node = values
@@ -117,7 +128,11 @@ def override(values: dict[str, Any], assignment: str) -> None:
                 f"--set {assignment}", f"{'.'.join(parents[: depth + 1])} is not a mapping"
             )
         node = child
-    node[last] = yaml.safe_load(text)
+    try:
+        node[last] = yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"--set {assignment}", f"the value is not YAML: {problem}") from None
 
 
 def read_yaml(text: str, where: str) -> dict[str, Any]:
@@ -135,6 +150,8 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
         mark = error.problem_mark
         place = f"{where}, line {mark.line + 1}" if mark else where
         raise ConfigError(place, error.problem or "not YAML", hint=error.note or "") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(where, f"not YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(values, dict):
         raise ConfigError(where, f"found {type(values).__name__}", "a mapping of options")
     return values
@@ -144,6 +161,9 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            # other keys are refused below, for they cannot name an option
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"key {key.value!r} is given twice",
@@ -168,7 +188,6 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
 def _problem(details: ErrorDetails) -> tuple[str, str]:
     path = [str(part) for part in details["loc"] if not str(part).startswith(VARIANT)]
     if details["type"] == _UNKNOWN:
-        path.append(str(details["ctx"]["name"]))
         return ".".join(path), details["msg"]
     if details["type"] == "missing":
         return ".".join(path), "required option is missing"
@@ -176,4 +195,6 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
     if details["type"] == INVALID:
         option, _, rest = message.partition(": ")
         return ".".join([*path, option]), rest
-    return ".".join(path), f"found {details['input']!r}; expected {message}"
+    found = repr(details["input"])
+    found = found if len(found) <= _SHOWN else f"{found[:_SHOWN]} ..."
+    return ".".join(path), f"found {found}; expected {message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data import validation
-from gdmix.data.decode import Decoder, Piece, columns_of, decoder_of
+from gdmix.data.arrowtypes import plain
+from gdmix.data.decode import Decoder, columns_of, decoder_of
+from gdmix.data.decode_lists import require_width
+from gdmix.data.fit import require_fit, width_of
+from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout
+from gdmix.data.piece import Piece
+from gdmix.data.place import Place
 from gdmix.data.source import Batch, Source, require_columns
 from gdmix.schema import Feature
 
@@ -27,6 +33,7 @@ class DecodedBatch(NamedTuple):
     uid : pa.Array or None
     entities : dict of entity column to pa.DictionaryArray
     pieces : dict of Feature to Piece
+    place : Place
     """
 
     rows: int
@@ -34,6 +41,7 @@ class DecodedBatch(NamedTuple):
     uid: pa.Array | None
     entities: dict[str, pa.DictionaryArray]
     pieces: dict[Feature, Piece]
+    place: Place
 
 
 class Decoding:
@@ -45,6 +53,8 @@ class Decoding:
     layout : Layout
     label : bool
         Whether the label column must be there.
+    indexes : mapping of shard to FeatureIndex, optional
+        Known features, with which columns must agree in kind and width.
 
     Raises
     ------
@@ -52,49 +62,83 @@ class Decoding:
         A column is missing, or of a type that cannot serve.
     """
 
-    def __init__(self, source: Source, layout: Layout, *, label: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        layout: Layout,
+        *,
+        label: bool,
+        indexes: Mapping[str, FeatureIndex] | None = None,
+    ) -> None:
         self._source = source
         self._layout = layout
         self._roles = layout.roles(label=label)
         entities = {option: column for column, option in layout.entities.items()}
-        require_columns(source, {**self._roles, **entities})
+        require_columns(source, self._roles)
+        require_columns(source, entities)
         self._columns: dict[Feature, tuple[str, ...]] = {}
         self._decoders: dict[Feature, Decoder] = {}
+        self._widths: dict[Feature, int] = {}
         for feature in layout.features:
-            option = layout.options.get(feature, "features")
-            names = columns_of(feature, source.schema, option, source.name)
-            types = [source.schema.field(name).type for name in names]
-            place = f"{option}: {source.name}, column {feature.column!r}"
-            self._columns[feature] = names
-            self._decoders[feature] = decoder_of(feature, types, place)
+            self._prepare(feature)
+        for shard, index in (indexes or {}).items():
+            for feature in layout.shards.get(shard, ()):
+                require_fit(self._decoders[feature], feature, index, self._place_of(feature))
+                if width := width_of(self._decoders[feature], feature, index):
+                    self._widths[feature] = width
+        self._trained = dict(self._widths)
+
+    def _prepare(self, feature: Feature) -> None:
+        source = self._source
+        option = self._layout.options.get(feature, "features")
+        names = columns_of(feature, source.schema, option, source.name)
+        require_columns(source, dict.fromkeys([option], names[0]))
+        require_columns(source, dict.fromkeys([option], names[-1]))
+        types = [source.type_of(name) for name in names]
+        self._columns[feature] = names
+        self._decoders[feature] = decoder_of(feature, types, self._place_of(feature))
+
+    def _place_of(self, feature: Feature) -> str:
+        option = self._layout.options.get(feature, "features")
+        return f"{option}: {self._source.name}, column {feature.column!r}"
 
     def batches(self) -> Iterator[DecodedBatch]:
         """Read, check and decode the source, a batch at a time."""
         names = [name for columns in self._columns.values() for name in columns]
         names += [*self._roles.values(), *self._layout.entities]
-        as_written = {f.column for f in self._columns if f.kind == "categorical"}
+        as_written = {f.column for f in self._columns if f.kind == "categorical" or f.separator}
         as_written |= {*self._layout.entities, self._roles.get("uid", "")}
         floats = frozenset(names) - as_written
         for batch in self._source.batches(list(dict.fromkeys(names)), floats):
             yield self._decode(batch)
 
     def _decode(self, batch: Batch) -> DecodedBatch:
-        columns, place = batch
+        table, place = batch
+        columns = {name: plain(table.column(name)) for name in table.schema.names}
         pieces = {}
         for feature, names in self._columns.items():
-            arrays = [columns.column(name) for name in names]
+            arrays = [columns[name] for name in names]
             pieces[feature] = self._decoders[feature](arrays, feature, place)
+            if pieces[feature].ordered:
+                self._require_width(feature, pieces[feature], place)
         entities = {
-            name: validation.entity_ids(columns.column(name), option, name, place)
+            name: validation.entity_ids(columns[name], option, name, place)
             for name, option in self._layout.entities.items()
         }
-        uid = columns.column(self._roles["uid"]) if "uid" in self._roles else None
-        return DecodedBatch(columns.num_rows, self._numbers(batch), uid, entities, pieces)
+        uid = None
+        if "uid" in self._roles:
+            name = self._roles["uid"]
+            uid = validation.uids(
+                columns[name], name, place, unique=self._layout.columns.unique_uid
+            )
+        numbers = self._numbers(columns, place)
+        return DecodedBatch(table.num_rows, numbers, uid, entities, pieces, place)
 
-    def _numbers(self, batch: Batch) -> dict[str, NDArray[np.float64]]:
-        columns, place = batch
+    def _numbers(
+        self, columns: dict[str, pa.Array], place: Place
+    ) -> dict[str, NDArray[np.float64]]:
         numbers = {
-            role: validation.numbers(columns.column(name), role, name, place)
+            role: validation.numbers(columns[name], role, name, place)
             for role, name in self._roles.items()
             if role != "uid"
         }
@@ -104,3 +148,11 @@ class Decoding:
         if "weight" in numbers:
             validation.require_weights(numbers["weight"], self._roles["weight"], place)
         return numbers
+
+    def _require_width(self, feature: Feature, piece: Piece, place: Place) -> None:
+        """Hold a dense block to one width in all batches, and to that of the training data."""
+        if piece.lengths is None or not len(piece.keys):
+            return
+        width = self._widths.setdefault(feature, len(piece.keys))
+        why = "as in training" if feature in self._trained else "as in the rows before it"
+        require_width(piece.lengths, width, why, place, feature.column)

@@ -9,11 +9,8 @@ import pyarrow as pa
 
 from gdmix.errors import DataError
 
-Data = Any
-"""A path, a glob, a folder, a list of these; or a pyarrow, pandas or polars table, or a dict."""
 
-
-def as_table(data: Data, name: str) -> pa.Table:
+def as_table(data: Any, name: str) -> pa.Table:  # noqa: ANN401 - that is the question
     """Return `data` as an Arrow table, without a copy where that can be.
 
     Raises
@@ -39,7 +36,7 @@ def as_table(data: Data, name: str) -> pa.Table:
     return table
 
 
-def _convert(data: Data) -> pa.Table | None:
+def _convert(data: Any) -> pa.Table | None:  # noqa: ANN401
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):

@@ -14,15 +14,7 @@ def positions(ids: pa.Array, known: pa.Array) -> NDArray[np.int32]:
     Ids written as numbers and as strings of the same numbers match.
     """
     if ids.type != known.type:
-        ids = _cast(ids, known.type)
+        # as text, so that 7 matches "7" and nothing else, whatever other ids stand beside it
+        ids, known = ids.cast(pa.string()), known.cast(pa.string())
     found = pc.fill_null(pc.index_in(ids, value_set=known), -1)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
-
-
-def _cast(ids: pa.Array, wanted: pa.DataType) -> pa.Array:
-    try:
-        return ids.cast(wanted)
-    except pa.ArrowInvalid:
-        # strings that are not numbers are ids nobody has seen
-        number = pc.match_substring_regex(ids, r"^[+-]?\d{1,18}$")
-        return pc.if_else(number, ids, pa.scalar(None, pa.string())).cast(wanted)

@@ -11,19 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gdmix.data.decode import SEPARATOR, Piece
+from gdmix.data.piece import SEPARATOR, Piece
 
 INTERCEPT = "(INTERCEPT)"
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """The features of a shard, in order.
+    r"""The features of a shard, in order.
 
     Attributes
     ----------
     keys : pa.StringArray
-        ``name + "\\x01" + term``; a feature's position is its index.
+        ``name + "\x01" + term``; a feature's position is its index.
     """
 
     keys: pa.StringArray
@@ -49,6 +49,11 @@ class FeatureIndex:
             return np.full(len(keys), -1, np.int32)
         found = pc.fill_null(pc.index_in(keys, value_set=self.keys), -1)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+    def terms_of(self, column: str) -> pa.StringArray:
+        """Return the terms of the features of one name, in their order."""
+        mine = self.keys.filter(pc.starts_with(self.keys, column + SEPARATOR))
+        return pc.utf8_slice_codeunits(mine, len(column) + 1)
 
     @cached_property
     def names(self) -> pa.StringArray:

@@ -45,7 +45,7 @@ def read(
     DataError
         A column is missing or of a wrong type, or a value is out of its range.
     """
-    batches = list(Decoding(source, layout, label=label).batches())
+    batches = list(Decoding(source, layout, label=label, indexes=indexes).batches())
     if indexes is None:
         indexes = {
             shard: FeatureIndex.build([[b.pieces[f] for b in batches] for f in features])
@@ -53,7 +53,7 @@ def read(
         }
     dataset = _assemble(batches, layout, indexes)
     if layout.columns.unique_uid and layout.columns.uid is not None:
-        require_unique(dataset.uid, layout.columns.uid, source.name)
+        require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])
     return dataset, indexes
 
 
@@ -67,7 +67,7 @@ def read_stream(
     DataError
         As `read` does.
     """
-    for batch in Decoding(source, layout, label=label).batches():
+    for batch in Decoding(source, layout, label=label, indexes=indexes).batches():
         yield _assemble([batch], layout, indexes)
 
 

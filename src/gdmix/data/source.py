@@ -6,18 +6,22 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from gdmix.data.arrowtypes import agree, is_number, is_string, is_vague, plain_type
+from gdmix.data.agreement import cast, require_agreement, require_once, widest
+from gdmix.data.arrowtypes import is_vague
 from gdmix.data.formats import require_format
-from gdmix.data.frames import Data, as_table
+from gdmix.data.frames import as_table
 from gdmix.data.paths import files_of
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
 
 _BATCH_ROWS = 1 << 17
+
+Data = Any
+"""A path, a glob, a folder, a list of these; or a pyarrow, pandas or polars table, or a dict."""
 
 
 class Batch(NamedTuple):
@@ -90,15 +94,15 @@ class FileSource:
 
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield the files' batches; every file must have the columns of the first."""
-        wanted = pa.schema([(name, _wanted(self.type_of(name), name in floats)) for name in names])
+        wanted = pa.schema([(name, widest(self.type_of(name), name in floats)) for name in names])
         rows = 0
         for path in self.files:
             file_format = require_format(path)
-            _require_agreement(path, wanted, self.files[0])
+            require_agreement(path, wanted, self.files[0])
             first = 0
             for batch in file_format.read_batches(path, wanted):
                 place = Place(str(path), first)
-                yield Batch(_cast(batch, wanted, place), place)
+                yield Batch(cast(batch, wanted, place), place)
                 first += batch.num_rows
             rows += first
         if rows == 0:
@@ -156,20 +160,6 @@ def require_columns(source: Source, wanted: dict[str, str]) -> None:
         require_once(names, column, source.name)
 
 
-def require_once(names: Sequence[str], column: str, where: str) -> None:
-    """Check that no two columns have this name.
-
-    Raises
-    ------
-    DataError
-        Names the column.
-    """
-    if names.count(column) > 1:
-        raise DataError(
-            where, f"{names.count(column)} columns are named {column!r}", "one", "rename the others"
-        )
-
-
 def _is_path(item: object) -> bool:
     return isinstance(item, str | os.PathLike)
 
@@ -180,57 +170,3 @@ def _open_files(paths: Sequence[str | os.PathLike[str]]) -> FileSource:
         require_format(file)
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     return FileSource(tuple(files), require_format(files[0]).read_schema(files[0]), name)
-
-
-def _wanted(kind: pa.DataType, as_float: bool) -> pa.DataType:
-    """Return the widest type of its kind, so that files may differ in width."""
-    kind = plain_type(kind)
-    if is_number(kind) and (as_float or not pa.types.is_integer(kind)):
-        return pa.float64()
-    return pa.int64() if pa.types.is_integer(kind) and kind != pa.uint64() else kind
-
-
-def _require_agreement(path: Path, wanted: pa.Schema, first: Path) -> None:
-    """Check that a file has the columns, of types that can be read as those of the first file."""
-    file_format = require_format(path)
-    found = file_format.read_schema(path)
-    for field in wanted:
-        if field.name not in found.names:
-            raise DataError(
-                str(path),
-                f"column {field.name!r} is missing, though {first} has it",
-                hint=did_you_mean(field.name, found.names),
-            )
-        require_once(found.names, field.name, str(path))
-        have = found.field(field.name).type
-        # in a text file anything can be read as text
-        as_text = file_format.IS_TEXT and is_string(field.type)
-        if not as_text and not agree(have, field.type):
-            raise DataError(
-                Place(str(path), 0).column(field.name),
-                f"found type {have}",
-                f"{field.type} as in {first}",
-                "make the files' schemas agree",
-            )
-
-
-def _cast(batch: pa.RecordBatch, wanted: pa.Schema, place: Place) -> pa.RecordBatch:
-    """Cast single values; what reads lists and structs takes any width of number."""
-    columns = []
-    for column, field in zip(batch.columns, wanted, strict=True):
-        if column.type == field.type or pa.types.is_nested(field.type):
-            columns.append(column)
-            continue
-        # an integer as a float may lose digits; nothing else may be lost
-        loose = pa.types.is_floating(field.type)
-        try:
-            columns.append(column.cast(field.type, safe=not loose))
-        except pa.ArrowException as error:
-            raise DataError(
-                place.column(field.name),
-                f"type {column.type} cannot be read as {field.type} ({error})",
-                hint="make the files' schemas agree",
-            ) from None
-    if not columns:
-        return batch
-    return pa.RecordBatch.from_arrays(columns, names=wanted.names)

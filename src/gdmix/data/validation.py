@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 from numpy.typing import NDArray
 
+from gdmix.data.arrowtypes import is_number, is_string
+from gdmix.data.piece import first_null
 from gdmix.data.place import Place
 from gdmix.errors import DataError
 
@@ -24,17 +27,15 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
     DataError
         A value is null, not a number, or not finite.
     """
-    if pat.is_boolean(array.type):
+    kind = array.type
+    if not (is_number(kind) or pat.is_boolean(kind) or pat.is_null(kind)):
+        hint = "convert the column to numbers"
+        raise DataError(place.column(column), f"found type {kind} for the {role}", "numbers", hint)
+    if pat.is_boolean(kind):
         array = array.cast(pa.int8())
-    try:
-        array = array.cast(pa.float64(), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise DataError(
-            place.column(column), f"found type {array.type} for the {role}", "numbers"
-        ) from None
+    array = array.cast(pa.float64(), safe=False)
     if array.null_count:
-        row = int(np.argmax(array.is_null().to_numpy(zero_copy_only=False)))
-        raise DataError(place.at(row, column), f"the {role} is null", "a number")
+        raise DataError(place.at(first_null(array), column), f"the {role} is null", "a number")
     values = np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
     finite = np.isfinite(values)
     if not finite.all():
@@ -88,31 +89,51 @@ def entity_ids(array: pa.Array, option: str, column: str, place: Place) -> pa.Di
         An id is null, or ids are neither whole numbers nor strings.
     """
     if array.null_count:
-        row = int(np.argmax(array.is_null().to_numpy(zero_copy_only=False)))
         raise DataError(
-            place.at(row, column),
+            place.at(first_null(array), column),
             "the entity id is null",
             "an id",
             f"drop such rows, or give them an id of their own ({option})",
         )
-    coded = array if pat.is_dictionary(array.type) else array.dictionary_encode()
-    ids = coded.dictionary
-    if pat.is_integer(ids.type):
-        ids = ids.cast(pa.int64())
-    elif pat.is_string(ids.type) or pat.is_large_string(ids.type) or str(ids.type) == "string_view":
-        ids = ids.cast(pa.string())
-    else:
+    if not (pat.is_integer(array.type) or is_string(array.type)):
         raise DataError(
             place.column(column),
-            f"found type {ids.type} for an entity id",
+            f"found type {array.type} for an entity id",
             "whole numbers or strings",
             f"convert the column ({option})",
         )
+    coded = array.dictionary_encode()
+    try:
+        ids = coded.dictionary.cast(pa.int64() if pat.is_integer(array.type) else pa.string())
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            place.column(column),
+            f"an entity id is too large ({error})",
+            "whole numbers below 2**63",
+            f"convert the column to strings ({option})",
+        ) from None
     return pa.DictionaryArray.from_arrays(coded.indices.cast(pa.int32()), ids)
 
 
-def require_unique(uids: pa.ChunkedArray, column: str, source: str) -> None:
-    """Check that no uid repeats.
+def uids(array: pa.Array, column: str, place: Place, *, unique: bool) -> pa.Array:
+    """Return a uid column as it is written.
+
+    Raises
+    ------
+    DataError
+        The column holds lists or structs, or a null where uids must be unique.
+    """
+    if pat.is_nested(array.type):
+        raise DataError(
+            place.column(column), f"found type {array.type} for the uid", "numbers or strings"
+        )
+    if unique and array.null_count:
+        raise DataError(place.at(first_null(array), column), "the uid is null", "a unique uid")
+    return array
+
+
+def require_unique(uids: pa.ChunkedArray, column: str, places: Sequence[Place]) -> None:
+    """Check that no uid repeats; `places` are those of the chunks.
 
     Raises
     ------
@@ -126,10 +147,19 @@ def require_unique(uids: pa.ChunkedArray, column: str, source: str) -> None:
     again = np.ones(len(codes), bool)
     again[first_rows] = False
     row = int(np.argmax(again))
-    first = int(first_rows[codes[row]])
+    place, within = _origin(row, uids, places)
+    there, first_within = _origin(int(first_rows[codes[row]]), uids, places)
+    of = "" if there.file == place.file else f" of {there.file}"
     raise DataError(
-        f"{source}, row {row + 1}, column {column!r}",
-        f"uid {uids[row].as_py()!r} repeats that of row {first + 1}",
+        place.at(within, column),
+        f"uid {uids[row].as_py()!r} repeats that of row {there.first_row + first_within + 1}{of}",
         "unique uids (unique_uid: true)",
         "remove the duplicate, or set unique_uid: false",
     )
+
+
+def _origin(row: int, chunked: pa.ChunkedArray, places: Sequence[Place]) -> tuple[Place, int]:
+    """Return the place of the chunk that a row lies in, and its row there."""
+    ends = np.cumsum([len(chunk) for chunk in chunked.chunks])
+    chunk = int(np.searchsorted(ends, row, side="right"))
+    return places[chunk], row - int(ends[chunk]) + len(chunked.chunk(chunk))

@@ -56,7 +56,7 @@ class Content:
         Of the run directory.
     options : ModelOptions
     date : datetime
-        When the run finished, or else began.
+        When the run finished.
     version : str
         Of the gdmix that trained.
     trained, validated : int
@@ -105,11 +105,11 @@ def gather(run: Path) -> Content:
     unseen = metrics["unseen"].get("validation", {})
     effects = _effects(saved.model, updates, scores, unseen)
     validated = int(unseen.get("rows", 0))
-    log = _log(run / "log.jsonl")
+    finish = _finish(run / "log.jsonl")
     return Content(
         run.resolve().name,
         saved.options,
-        _date(run, log),
+        _date(run, finish),
         read_json(run / "model" / "manifest.json")["gdmix"],
         updates[-1].samples,
         validated,
@@ -119,7 +119,7 @@ def gather(run: Path) -> Content:
         effects,
         None if scores is None else calibration(scores),
         # the run's last stage ends after metrics.json is written: only the log knows its length
-        metrics["seconds"] | (log[-1].get("seconds", {}) if log else {}),
+        metrics["seconds"] | finish.get("seconds", {}),
         (run / "config.yaml").read_text(encoding="utf-8"),
     )
 
@@ -157,14 +157,16 @@ def _by(metric: str, sign: float) -> Callable[[Update], float]:
     return lambda update: sign * update.metrics[metric]
 
 
-def _log(path: Path) -> list[dict[str, Any]]:
-    """Return the log's events; the report does without it when there is none."""
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+def _finish(path: Path) -> dict[str, Any]:
+    """Return the log's last event if it ends the run; the report does without it."""
+    try:
+        event: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return {}
+    return event if event.get("event") == "finish" else {}
 
 
-def _date(run: Path, log: Sequence[Mapping[str, Any]]) -> datetime:
-    if log:
-        return datetime.fromisoformat(log[-1]["time"]).astimezone(UTC)
+def _date(run: Path, finish: Mapping[str, Any]) -> datetime:
+    if finish:
+        return datetime.fromisoformat(finish["time"]).astimezone(UTC)
     return datetime.fromtimestamp((run / FINISHED).stat().st_mtime, UTC)

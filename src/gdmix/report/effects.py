@@ -15,7 +15,6 @@ from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.report.histogram import Histogram, of_sizes, of_values
 from gdmix.report.quality import Quality
-from gdmix.report.text import status_name
 
 Floats = NDArray[np.float64]
 Named = tuple[str, float]
@@ -59,7 +58,7 @@ class Mover:
     norm: float
     intercept: float | None
     features: list[Named]
-    status: str
+    status: Status
 
 
 @dataclass(frozen=True)
@@ -181,5 +180,5 @@ def _mover(part: EntityModel, index: FeatureIndex, at: int, norm: float) -> Move
             (index.label(int(features[j])), float(values[j]))
             for j in _largest(np.abs(values), _FEATURES_OF_MOVER)
         ],
-        status_name(Status(int(table.outcome.status[at]))),
+        Status(int(table.outcome.status[at])),
     )

@@ -37,6 +37,7 @@ def axis(title: str = "", **more: object) -> Axis:
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 12}},
         "fixedrange": True,
+        "ticklabelstandoff": 3,
         "automargin": True,
         "zeroline": False,
         "showgrid": False,
@@ -98,7 +99,8 @@ def bars_across(
         "hovertemplate": "%{customdata}<br><b>%{text}</b><extra></extra>",
     }
     low, high = min([0.0, *values]), max([0.0, *values])
-    room = 0.14 * ((high - low) or 1.0)
+    # for the notes, in a narrow window too
+    room = 0.3 * ((high - low) or 1.0)
     span = [low - room if low < 0.0 else 0.0, high + room if high > 0.0 or low == 0.0 else 0.0]
     y = axis(
         tickvals=at,
@@ -107,4 +109,4 @@ def bars_across(
         ticks="",
     )
     x = axis(range=span, showgrid=True, zeroline=True, nticks=6)
-    return figure([trace], x, y, 24 * len(at) + 50, bargap=0.3)
+    return figure([trace], x, y, 24 * len(at) + 40, bargap=0.3)

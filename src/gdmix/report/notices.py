@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gdmix.descent import Update
+from gdmix.glm.status import Status
 from gdmix.metrics import METRICS
 from gdmix.report.effects import Fixed, Random
-from gdmix.report.text import amount, count, label, share, status_name
+from gdmix.report.text import amount, capital, count, label, share, status_name
 
 _MANY = 0.05
 _ROUNDING = 1e-9
@@ -27,9 +29,8 @@ def notices(
     updates: Sequence[Update], effects: Sequence[Fixed | Random], validated: int
 ) -> list[Notice]:
     """Return all that needs attention; `validated` is the number of validation rows."""
-    found = [*_objective(updates), *_metrics(updates[-1])]
+    found = [*_objective(updates), *_metrics(updates[-1]), *_statuses(effects)]
     for effect in effects:
-        found += _statuses(effect)
         found += _unseen(effect, validated)
     return found
 
@@ -39,7 +40,7 @@ def _objective(updates: Sequence[Update]) -> Iterator[Notice]:
     if wrong:
         text = "Check offsets, weights and the scale of features."
         yield Notice(f"The objective is not a finite number after {label(wrong[0])}", text)
-    for before, after in zip(updates, updates[1:], strict=False):
+    for before, after in pairwise(updates):
         rise = after.objective - before.objective
         if rise > _ROUNDING * max(abs(before.objective), 1.0):
             values = f"From {amount(before.objective)} to {amount(after.objective)}."
@@ -51,21 +52,25 @@ def _metrics(last: Update) -> Iterator[Notice]:
     for name, value in last.metrics.items():
         if not math.isfinite(value):
             text = "Validation labels of one class, or no validation row of positive weight?"
-            yield Notice(f"{METRICS[name].title} is not a number", text)
+            yield Notice(f"{capital(METRICS[name].title)} is not a number", text)
 
 
-def _statuses(effect: Fixed | Random) -> Iterator[Notice]:
-    summary = effect.last.summary
-    for status, number in summary.statuses.items():
-        if status.ok or not number:
-            continue
-        if isinstance(effect, Fixed):
-            title = f"{effect.name}: {status_name(status)}"
-        else:
-            of = f"{count(number)} of {count(summary.entities)} entities"
-            title = f"{effect.name}: {status_name(status)} for {of}"
-            title += f" ({share(number, summary.entities)})"
-        yield Notice(title, f"{status.message[0].upper()}{status.message[1:]}.")
+def _statuses(effects: Sequence[Fixed | Random]) -> Iterator[Notice]:
+    """Yield one notice for each way to stop short, naming all coordinates that did."""
+    who: dict[Status, list[str]] = {}
+    for effect in effects:
+        summary = effect.last.summary
+        for status, number in summary.statuses.items():
+            if status.ok or not number:
+                continue
+            of = ""
+            if isinstance(effect, Random):
+                of = f" {count(number)} of {count(summary.entities)} entities"
+                of += f" ({share(number, summary.entities)})"
+            who.setdefault(status, []).append(effect.name + of)
+    for status, names in sorted(who.items()):
+        title = f"{capital(status_name(status))}: {', '.join(names)}"
+        yield Notice(title, f"{capital(status.message)}.")
 
 
 def _unseen(effect: Fixed | Random, validated: int) -> Iterator[Notice]:

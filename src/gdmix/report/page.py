@@ -19,6 +19,18 @@ from gdmix.report.panels import Panel
 if TYPE_CHECKING:
     import jinja2
 
+_FILTERS = (
+    text.amount,
+    text.capital,
+    text.count,
+    text.figure,
+    text.label,
+    text.seconds,
+    text.share,
+    text.signed,
+    text.status_name,
+)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -66,8 +78,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        names = ("count", "figure", "signed", "amount", "share", "seconds", "status_name", "label")
-        environment.filters |= {name: getattr(text, name) for name in names}
+        environment.filters |= {filter.__name__: filter for filter in _FILTERS}
         environment.filters["script_json"] = script_json
         return cls(environment, get_plotlyjs())
 

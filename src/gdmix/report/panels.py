@@ -10,7 +10,7 @@ from gdmix.report.content import Content
 from gdmix.report.effects import Fixed, Random
 from gdmix.report.look import GREY, Figure
 from gdmix.report.quality import Quality
-from gdmix.report.text import count, figure, seconds, share
+from gdmix.report.text import capital, count, figure, seconds, share
 
 Colours = Mapping[str, str]
 
@@ -41,7 +41,7 @@ def progress(content: Content, colours: Colours) -> list[Panel]:
         points = [update.metrics[metric.name] for update in updates]
         drawn = plots.over_updates(updates, points, metric.title, colours)
         caption = f"{better} is better. {figure(line.first)} at first, {figure(line.final)} now."
-        found.append(Panel(f"{_capital(metric.title)} on validation", drawn, caption))
+        found.append(Panel(f"{capital(metric.title)} on validation", drawn, caption))
     points = [update.objective for update in updates]
     drawn = plots.over_updates(updates, points, "objective", colours)
     caption = "Weighted training loss plus penalties, of the whole model: it should never rise."
@@ -119,7 +119,7 @@ def time_spans(content: Content) -> list[tuple[str, float]]:
         spans += solving.items()
         # a resumed run remembers solving that this run's clock did not see
         rest = max(0.0, value - sum(solving.values()))
-        spans.append(("scores, metrics, checkpoints", rest))
+        spans.append(("scores, checkpoints", rest))
     return spans
 
 
@@ -138,9 +138,5 @@ def _quality(effect: Random, found: Quality, colour: str) -> list[Panel]:
     note = "Mean by rows, of entities grouped by how often training saw them."
     return [
         Panel(f"Validation {title} per {entity}", drawn, caption),
-        Panel(f"{_capital(title)} by training samples", by, note),
+        Panel(f"{capital(title)} by training samples", by, note),
     ]
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

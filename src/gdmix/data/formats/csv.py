@@ -12,15 +12,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from gdmix.data.formats import csv_fault
 from gdmix.errors import DataError
 
+IS_TEXT = True
 _BLOCK_BYTES = 1 << 24
+_NULLS = ("", "NA", "null")
+_COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 
 
 def read_schema(path: Path) -> pa.Schema:
     """Return column names and the types inferred from the first 16 MB."""
     with _open(path, None) as reader:
-        return reader.schema
+        found = reader.schema
+    # text that is not UTF-8 is taken for binary: as a string, reading it names the row
+    return pa.schema([_as_text(field) for field in found])
 
 
 def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -32,32 +38,49 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError) as error:
-                raise _unreadable(path, error) from None
+                raise _unreadable(path, schema, error) from None
             if batch.num_rows:
                 yield batch.select(schema.names)
 
 
 def _open(path: Path, schema: pa.Schema | None) -> pacsv.CSVStreamingReader:
-    plain = path.with_suffix("") if path.suffix.lower() in {".gz", ".zst"} else path
-    delimiter = "\t" if plain.suffix.lower() == ".tsv" else ","
-    convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=["", "NA", "null"])
+    convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=list(_NULLS))
     if schema is not None:
         convert.column_types = schema
         convert.include_columns = schema.names
     try:
         return pacsv.open_csv(
-            pa.input_stream(str(path), compression="detect"),
+            _stream(path),
             read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES),
-            parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            parse_options=pacsv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
             convert_options=convert,
         )
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, schema, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(
-        str(path),
-        f"cannot be read: {error}",
-        hint="row and column numbers above count from 0 and include the header",
-    )
+def _stream(path: Path) -> pa.NativeFile:
+    return pa.input_stream(str(path), compression=_COMPRESSION.get(path.suffix.lower()))
+
+
+def _delimiter(path: Path) -> str:
+    inner = path.with_suffix("") if path.suffix.lower() in _COMPRESSION else path
+    return "\t" if inner.suffix.lower() == ".tsv" else ","
+
+
+def _as_text(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.string()) if pa.types.is_binary(field.type) else field
+
+
+def _unreadable(path: Path, schema: pa.Schema | None, error: Exception) -> DataError:
+    if "Empty CSV file" in str(error):
+        return DataError(str(path), "the file is empty", "a header and rows")
+    try:
+        with _stream(path) as stream:
+            fault = csv_fault.find(stream, _delimiter(path), schema, _NULLS)
+    except (pa.ArrowException, OSError, csv_fault.Error):
+        fault = None
+    if fault is None:
+        return DataError(str(path), f"cannot be read: {error}", hint="write it again")
+    where = f"{path}, row {fault.row}" + (f", column {fault.column!r}" if fault.column else "")
+    return DataError(where, fault.problem, fault.expected, fault.hint)

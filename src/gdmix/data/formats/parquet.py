@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from gdmix.errors import DataError
 
+IS_TEXT = False
 _BATCH_ROWS = 1 << 17
 
 
@@ -22,10 +23,20 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the columns of `schema`, a few row groups in memory at a time."""
     file = _open(path)
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=schema.names):
-            yield batch.select(schema.names)
+        for groups in _runs(file, schema.names):
+            for batch in file.iter_batches(_BATCH_ROWS, groups, schema.names):
+                yield batch.select(schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(str(path), f"cannot be read: {error}", hint="write it again") from None
+
+
+def _runs(file: pq.ParquetFile, names: list[str]) -> list[list[int]]:
+    """Return the row groups to read at once: all, but where Arrow cannot join nested codes."""
+    groups = list(range(file.num_row_groups))
+    kinds = [str(field.type) for field in file.schema_arrow if field.name in names]
+    if any("dictionary" in kind and not kind.startswith("dictionary") for kind in kinds):
+        return [[group] for group in groups]
+    return [groups]
 
 
 def _open(path: Path) -> pq.ParquetFile:
