@@ -60,8 +60,13 @@ def main():
         found[-1].append(model.history_[-1]["metrics"]["auc"])
         seconds = sum(update["seconds"] for update in model.history_)
         print(f"seed {seed}: AUC {np.round(found[-1], 4)}, {seconds:.3f} s of training")
-    print(f"{table.num_rows:,} reviews with votes, {np.mean(table['helpful'].to_numpy()):.3f} helpful")
-    print("mean AUC after global, per-reviewer, per-product, and at the end:", np.mean(found, 0).round(4))
+    print(
+        f"{table.num_rows:,} reviews with votes, {np.mean(table['helpful'].to_numpy()):.3f} helpful"
+    )
+    print(
+        "mean AUC after global, per-reviewer, per-product, and at the end:",
+        np.mean(found, 0).round(4),
+    )
 
 
 if __name__ == "__main__":

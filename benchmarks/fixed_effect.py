@@ -8,12 +8,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from timing import race
 
 from gdmix.coordinates import FixedEffect
 from gdmix.data.dataset import Csr, Dataset
 from gdmix.engines.local import LocalEngine
 from gdmix.glm.losses import Logistic
+from timing import race
 
 
 def make(rows, features, of, seed=0):

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
-from timing import race
 
 from gdmix.coordinates import RandomEffect
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
 from gdmix.engines.local import LocalEngine
 from gdmix.glm.losses import Logistic
+from timing import race
 
 
 def make(entities, samples, features, of, seed=0):
@@ -85,7 +85,9 @@ def sklearn_loop(problems):
     def solve():
         total = 0.0
         for x, y in problems:
-            model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-6, solver="newton-cholesky")
+            model = LogisticRegression(
+                C=1.0, fit_intercept=False, tol=1e-6, solver="newton-cholesky"
+            )
             if y.min() == y.max():
                 continue
             total += value(model.fit(x, y).coef_[0], x, y)[0]

@@ -15,7 +15,9 @@ def table(rows=600, users=25, items=15, seed=0):
     tags = [list(rng.choice(TAGS, rng.integers(0, 3), replace=False)) for _ in range(rows)]
     taste = rng.normal(size=(users, len(TAGS)))
     score = 0.5 * age + rng.normal(size=items)[item]
-    score += [sum(taste[u, TAGS.index(tag)] for tag in mine) for u, mine in zip(user, tags)]
+    score += [
+        sum(taste[u, TAGS.index(tag)] for tag in mine) for u, mine in zip(user, tags, strict=True)
+    ]
     return pa.table(
         {
             "uid": np.arange(rows),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,12 @@ from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Mixed
 
 Rows = list[dict[str, Any]]
+_P = TypeVar("_P", LinearModel, EntityModel)
 
 
 def fixed_coefficients(model: Mixed, coordinate: str) -> Rows:
     """Return feature and coefficient, the intercept first, then by magnitude."""
-    part = model.parts[coordinate]
-    assert isinstance(part, LinearModel)
+    part = _part(model, coordinate, LinearModel)
     values = part.coefficients[part.intercept :]
     rows = _named(model.index_of(coordinate), np.arange(len(values)), values)
     head = [{"feature": INTERCEPT, "coefficient": float(part.coefficients[0])}]
@@ -34,8 +34,7 @@ def entity_coefficients(model: Mixed, coordinate: str, entity: object) -> Rows:
     ModelError
         There is no model for this entity.
     """
-    part = model.parts[coordinate]
-    assert isinstance(part, EntityModel)
+    part = _part(model, coordinate, EntityModel)
     position = part.position(entity)
     if position < 0:
         ids = part.table.ids
@@ -55,8 +54,7 @@ def movers(model: Mixed, coordinate: str, top: int) -> Rows:
 
     The norm includes the intercept: it says how far an entity's scores may be from the rest.
     """
-    part = model.parts[coordinate]
-    assert isinstance(part, EntityModel)
+    part = _part(model, coordinate, EntityModel)
     norms = _norms(part)
     order = np.argsort(-norms, kind="stable")[:top]
     rows = []
@@ -74,13 +72,22 @@ def movers(model: Mixed, coordinate: str, top: int) -> Rows:
     return rows
 
 
+def _part(model: Mixed, coordinate: str, kind: type[_P]) -> _P:
+    part = model.parts[coordinate]
+    if not isinstance(part, kind):
+        found, wanted = ("random", "fixed") if kind is LinearModel else ("fixed", "random")
+        raise ModelError(f"coordinate {coordinate!r}", f"a {found} effect", f"a {wanted} effect")
+    return part
+
+
 def _norms(part: EntityModel) -> NDArray[np.float64]:
     intercepts, values = part.split()
     # reduceat cannot do empty runs: sums of squares come from differences of their running sum
     running = np.concatenate([[0.0], np.cumsum(values * values)])
     pointers = part.table.feature_ptr
     squares = running[pointers[1:]] - running[pointers[:-1]]
-    return np.sqrt(np.maximum(squares, 0.0) + intercepts * intercepts)
+    norms: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0.0) + intercepts * intercepts)
+    return norms
 
 
 def _named(index: FeatureIndex, features: NDArray[np.integer], values: NDArray[np.float64]) -> Rows:

@@ -28,7 +28,7 @@ from gdmix.scoring import Unseen, score_rows
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import Checkpoints
 from gdmix.store.directory import Saved, save_model
-from gdmix.store.run import claim, write_json
+from gdmix.store.run import make_folder, require_free, write_json
 from gdmix.warmup import warm_up
 
 
@@ -81,10 +81,11 @@ def train(
         The output is taken or cannot be written, or does not fit the run to resume.
     """
     path = Path(options.output)
+    require_free(path, resume=resume, overwrite=overwrite)
     clock = Stopwatch()
     with clock.stage("read"):
         rows, held_out, indexes = _read(options)
-    claim(path, resume=resume, overwrite=overwrite)
+    make_folder(path, resume=resume)
     log = RunLog(path / "log.jsonl")
     log.event("start", rows=rows.rows, resumed=resume)
     write_text(path / "config.yaml", options.to_yaml())

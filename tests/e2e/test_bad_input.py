@@ -212,7 +212,7 @@ def test_bad_training_input(name, run, config, tmp_path):
     change, files, words = CASES[name]
     path = config(change)
     files(tmp_path)
-    status, out, err = run("train", path)
+    status, _, err = run("train", path)
     assert status == 2
     assert err.startswith("error: ")
     assert "Traceback" not in err

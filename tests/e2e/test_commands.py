@@ -24,7 +24,9 @@ def test_train_predict_evaluate_inspect(run, config, tmp_path):
         "scores",
     ]
 
-    status, out, _ = run("predict", folder, tmp_path / "valid.parquet", "-o", tmp_path / "s.parquet")
+    status, out, _ = run(
+        "predict", folder, tmp_path / "valid.parquet", "-o", tmp_path / "s.parquet"
+    )
     assert status == 0
     found = pq.read_table(tmp_path / "s.parquet")
     saved = pq.read_table(folder / "scores" / "validation")
@@ -72,7 +74,7 @@ def test_init_writes_a_config_that_trains(run, config, tmp_path, monkeypatch):
     written = yaml.safe_load((tmp_path / "gdmix.yaml").read_text())
     assert written["label"] == "click"
     assert written["coordinates"]["per-user"]["entity"] == "user_id"
-    status, out, err = run("train", "gdmix.yaml", "--set", "report=false")
+    status, _, err = run("train", "gdmix.yaml", "--set", "report=false")
     assert (status, err) == (0, "")
 
 
@@ -109,12 +111,12 @@ def test_csv_gives_the_model_of_parquet(run, config, tmp_path):
 def test_real_processes(process, config, tmp_path):
     """A model loads in a process that has never seen the data."""
     train = process("train", config())
-    out, err = train.communicate(timeout=300)
+    _, err = train.communicate(timeout=300)
     assert (train.returncode, err) == (0, "")
     (tmp_path / "train.parquet").unlink()
     predict = process(
         "predict", tmp_path / "run", tmp_path / "valid.parquet", "-o", tmp_path / "s.parquet"
     )
-    out, err = predict.communicate(timeout=300)
+    _, err = predict.communicate(timeout=300)
     assert (predict.returncode, err) == (0, "")
     assert pq.read_table(tmp_path / "s.parquet").num_rows == 200

@@ -13,9 +13,7 @@ import gdmix
 
 def coefficients(path):
     model = gdmix.load(path / "run" / "model").model_
-    return {
-        name: getattr(part, "table", part).coefficients for name, part in model.parts.items()
-    }
+    return {name: getattr(part, "table", part).coefficients for name, part in model.parts.items()}
 
 
 def updates(state):

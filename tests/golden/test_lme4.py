@@ -83,7 +83,9 @@ def test_fit_equals_lme4(name, optimizer, shared_data):
         label="y", coordinates={"fixed": fixed} | random, sweeps=500, sweep_tolerance=1e-14
     ).fit(table)
 
-    found = {row["feature"]: row["coefficient"] for row in fixed_coefficients(model.model_, "fixed")}
+    found = {
+        row["feature"]: row["coefficient"] for row in fixed_coefficients(model.model_, "fixed")
+    }
     expected = {
         name.replace("(Intercept)", "(INTERCEPT)"): value for name, value in golden["fixef"].items()
     }

@@ -1,5 +1,7 @@
 """What must not change the answer, and what must change it in a known way."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,7 +40,7 @@ def fitted(data):
 def test_objective_never_rises(fitted):
     objectives = [update["objective"] for update in fitted.history_]
     assert len(objectives) == 9
-    assert all(after <= before * (1 + 1e-12) for before, after in zip(objectives, objectives[1:]))
+    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(objectives))
 
 
 def test_threads_do_not_change_a_bit(data, fitted):
@@ -123,7 +125,7 @@ def test_squared_loss_equals_ridge_on_the_crossed_design(data):
     fitted.fit(data.append_column("age2", pa.array(label)))
     crossed = [
         {"one": 1.0, "age": a, f"u{u}": 1.0, f"u{u}*age": a}
-        for a, u in zip(ages, data["user_id"].to_pylist())
+        for a, u in zip(ages, data["user_id"].to_pylist(), strict=True)
     ]
     design = DictVectorizer().fit_transform(crossed)
     ridge = Ridge(alpha=2.0, fit_intercept=False, solver="cholesky").fit(design.toarray(), label)

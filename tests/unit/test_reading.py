@@ -58,9 +58,7 @@ def error_of(data, *features, **options):
     return str(caught.value)
 
 
-NTV = pa.list_(
-    pa.struct([("name", pa.string()), ("term", pa.string()), ("value", pa.float64())])
-)
+NTV = pa.list_(pa.struct([("name", pa.string()), ("term", pa.string()), ("value", pa.float64())]))
 HOT = [{("x", "a"): 1.0}, {}, {("x", "b"): 1.0}]
 MANY = [{("x", "a"): 1.0, ("x", "b"): 1.0}, {}, {("x", "b"): 2.0}, {}]
 SPARSE = [{("x", "7"): 1.5, ("x", "2"): 2.5}, {}, {("x", "2"): 3.0}, {}]
@@ -81,7 +79,11 @@ NUMBERS = [{("x", ""): 1.0}, {}, {("x", ""): 3.0}]
         (pa.array(["1", None, "3.0"]), {"kind": "numeric"}, NUMBERS),
         (pa.array(["1", None, "3.0"]).dictionary_encode(), {"kind": "numeric"}, NUMBERS),
         (pa.array(["1", None, "3.0"], pa.string_view()), {"kind": "numeric"}, NUMBERS),
-        (pa.array([True, None, False]), {"kind": "numeric"}, [{("x", ""): 1.0}, {}, {("x", ""): 0}]),
+        (
+            pa.array([True, None, False]),
+            {"kind": "numeric"},
+            [{("x", ""): 1.0}, {}, {("x", ""): 0}],
+        ),
         (pa.array([1, None, 3]), {"scale": 0.5}, [{("x", ""): 0.5}, {}, {("x", ""): 1.5}]),
         (pa.array(["a", None, "b"]), {}, HOT),
         (pa.array(["a", None, "b"], pa.large_string()), {}, HOT),
@@ -455,5 +457,9 @@ def test_one_column_in_two_roles():
 def test_columns_of_one_name():
     table = pa.Table.from_arrays([pa.array([1.0])] * 3, names=["x", "x", "y"])
     assert decode(table, "y") == [{("y", ""): 1.0}]
-    for message in (error_of(table, "x"), error_of(table, label="x"), error_of(table, entities="x")):
+    for message in (
+        error_of(table, "x"),
+        error_of(table, label="x"),
+        error_of(table, entities="x"),
+    ):
         assert message.startswith("data: 2 columns are named 'x'")

@@ -63,7 +63,11 @@ def test_row_of_a_bad_number(values, role, words, two_files):
     place = f"{folder / 'b.parquet'}, row 3, column 'c': {words}"
     assert error_of(folder, **options).startswith(place)
     with pytest.raises(DataError, match="row 3, column 'c'"):
-        list(read_stream(open_source(columns), layout(**options), {"s": FeatureIndex.build([])}, label=True))
+        list(
+            read_stream(
+                open_source(columns), layout(**options), {"s": FeatureIndex.build([])}, label=True
+            )
+        )
 
 
 @pytest.mark.parametrize("role", ["label", "weight", "offset"])
@@ -114,7 +118,9 @@ def test_uids_that_repeat(two_files):
     folder = two_files([2, 3, 2])
     pq.write_table(pa.table({"c": [7, 8, 9]}), folder / "a.parquet")
     message = error_of(folder, **options)
-    assert message.startswith(f"{folder / 'b.parquet'}, row 3, column 'c': uid 2 repeats that of row 1;")
+    assert message.startswith(
+        f"{folder / 'b.parquet'}, row 3, column 'c': uid 2 repeats that of row 1;"
+    )
     pq.write_table(pa.table({"c": [7, 3, 9]}), folder / "a.parquet")
     message = error_of(folder, **options)
     assert "row 2, column 'c': uid 3 repeats that of row 2 of " in message
@@ -125,6 +131,8 @@ def test_unique_uids_of_other_types():
     options = {"uid": "c", "unique_uid": True}
     for values in (pa.array(["a", "b", "c"]).dictionary_encode(), pa.array([1.5, 2.5, 3.5])):
         assert read(open_source({"c": values}), layout(**options))[0].uid.to_pylist()
-    assert error_of({"c": ["a", "b", None]}, **options).startswith("data, row 3, column 'c': the uid")
+    assert error_of({"c": ["a", "b", None]}, **options).startswith(
+        "data, row 3, column 'c': the uid"
+    )
     assert "for the uid" in error_of({"c": [["a"]]}, **options)
     assert "repeats" in error_of({"c": pa.array(["a", "a"], pa.string_view())}, **options)

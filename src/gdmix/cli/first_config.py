@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 import yaml
 
@@ -59,13 +61,14 @@ def first_config(source: Source, data: str, validation: str | None) -> str:
         for name in names
         if name not in taken and name not in entities and _can_be_feature(source, name)
     ]
-    return _render(roles, entities, features, data, validation)
+    of_entity = {entity: _varying(source, entity, features) for entity in entities}
+    return _render(roles, features, of_entity, data, validation)
 
 
 def _render(
     roles: dict[str, str],
-    entities: list[str],
     features: list[str],
+    of_entity: dict[str, list[str]],
     data: str,
     validation: str | None,
 ) -> str:
@@ -86,17 +89,35 @@ def _render(
         f"    features: {_list(features)}",
         "    l2: 1.0",
     ]
-    for entity in entities:
+    for entity, varying in of_entity.items():
         name = entity.removesuffix("_id").removesuffix("Id")
         lines += [
             f"  per-{name}:  # a random effect: a small regression for each {entity}",
             f"    entity: {_quoted(entity)}",
-            "    # columns that say something about the sample within one entity; a column that",
-            "    # is constant for it (its own attributes) adds nothing to the intercept",
-            f"    features: {_list(features)}",
+            f"    # columns that vary within one {entity}; what is constant for it adds nothing to",
+            "    # its intercept",
+            f"    features: {_list(varying)}",
             "    l2: 1.0",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _varying(source: Source, entity: str, features: list[str]) -> list[str]:
+    """Return the features that differ among the samples of one entity, in the head of the data."""
+    head = next(source.batches([entity, *features], frozenset())).columns
+    columns = {entity: head.column(entity)}
+    for name in features:
+        column = head.column(name)
+        if pat.is_list(column.type) and pat.is_string(column.type.value_type):
+            column = pc.binary_join(column, "\x1f")
+        if not pat.is_nested(column.type):
+            columns[name] = column
+    counted = [(name, "count_distinct") for name in columns if name != entity]
+    found = pa.table(columns).group_by(entity).aggregate(counted)
+    constant = {
+        name for name, _ in counted if (pc.max(found[f"{name}_count_distinct"]).as_py() or 0) <= 1
+    }
+    return [name for name in features if name not in constant]
 
 
 def _first(names: list[str], known: tuple[str, ...]) -> str | None:

@@ -38,5 +38,5 @@ def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
         return "required"
     value = field.default
     if value is None or value in ((), {}):
-        return "–"
+        return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

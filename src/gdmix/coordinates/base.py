@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.losses import Loss
 from gdmix.glm.penalties import Ridge
 from gdmix.glm.status import Status
-from gdmix.options import Options
+from gdmix.options import INVALID, Options
 from gdmix.schema import FeatureList
 
 Part = Any
@@ -84,6 +85,14 @@ class Coordinate(Options):
         description="Stop when the gradient's norm is below this times its norm at zero.",
     )
     max_iterations: int = Field(default=300, ge=1, description="Most iterations of the solver.")
+
+    @model_validator(mode="after")
+    def _require_coefficients(self) -> Self:
+        if not self.features and not self.intercept:
+            raise PydanticCustomError(
+                INVALID, "features: no features and no intercept: nothing to learn"
+            )
+        return self
 
     @property
     def ridge(self) -> Ridge:

@@ -40,7 +40,7 @@ class LocalEngine:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or available_threads()
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="gdmix")
         self._grouped: WeakKeyDictionary[Dataset, dict[tuple[str, str], Grouped]] = (
             WeakKeyDictionary()
@@ -155,6 +155,13 @@ class LocalEngine:
         if by not in cached:
             cached[by] = group(rows, *by)
         return cached[by]
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _empty_outcome(entities: int) -> Outcome:

@@ -186,8 +186,8 @@ def _span(histogram: Histogram, at: int) -> str:
         # the outer bins hold what lies beyond them too
         if at == 0:
             return f"up to {short(high)}"
-        last = at + 1 == len(histogram.counts)
-        return f"{short(low)} and more" if last else f"{short(low)} to {short(high)}"
+        outer = at + 1 == len(histogram.counts)
+        return f"{short(low)} and more" if outer else f"{short(low)} to {short(high)}"
     last = high - 1
     return count(low) if low == last else f"{count(low)}{DASH}{count(last)}"
 

@@ -14,28 +14,39 @@ FINISHED = "metrics.json"
 """Written last: a run directory that holds it is whole."""
 
 
-def claim(path: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make a run directory, or check that it may be written.
+def require_free(path: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that a run may be written at `path`; nothing is changed yet.
 
     Raises
     ------
     RunError
         Something else is there, or there is nothing to resume.
     """
-    if overwrite and _is_run(path):
-        shutil.rmtree(path)
     if resume:
         _require_resumable(path)
-        return
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
         if not _is_run(path):
             hint = "choose another output; only a run directory can be overwritten"
             raise RunError(str(path), "exists and is not a run directory", hint=hint)
-        done = (path / FINISHED).exists()
-        problem = "holds a finished run" if done else "holds a run that was cut off"
-        hint = "--overwrite replaces it" if done else "--resume goes on, --overwrite starts anew"
-        raise RunError(str(path), problem, hint=hint)
+        if not overwrite:
+            done = (path / FINISHED).exists()
+            problem = "holds a finished run" if done else "holds a run that was cut off"
+            hint = "--overwrite replaces it"
+            hint = hint if done else "--resume goes on, --overwrite starts anew"
+            raise RunError(str(path), problem, hint=hint)
+
+
+def make_folder(path: Path, *, resume: bool) -> None:
+    """Make the folder of a run that `require_free` allowed; a new run replaces an old one.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be made.
+    """
     try:
+        if path.exists() and not resume:
+            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "choose another output, or change the permissions"
