@@ -10,6 +10,8 @@ RUN    := runs/movielens
 demo: $(VENV)/.demo  ## train a mixed model on MovieLens-100K, end to end
 	$(BIN)/gdmix datasets get movielens-100k --output $(DATA)
 	$(BIN)/gdmix train examples/movielens.yaml --overwrite
+	@echo
+	@echo "gdmix is in $(BIN): run \`source $(BIN)/activate\` first, then the commands above."
 
 test: $(VENV)/.dev lint  ## lint, then the whole test suite
 	$(BIN)/python -m pytest
@@ -34,9 +36,9 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[report]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo

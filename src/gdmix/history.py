@@ -18,7 +18,7 @@ def as_plain(update: Update) -> dict[str, Any]:
         "samples": update.samples,
         "entities": summary.entities,
         "coefficients": summary.coefficients,
-        "seconds": round(update.seconds, 6),
+        "seconds": update.seconds,
         "objective": update.objective,
         "iterations": summary.iterations,
         "gradient_norm": summary.gradient,

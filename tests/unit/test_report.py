@@ -55,13 +55,13 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attributes)))
         self._inside = tag
         if dict(attributes).get("type") == "application/json":
-            self._inside = "figure"
+            self._inside = "json"
 
     def handle_endtag(self, tag):
         self._inside = ""
 
     def handle_data(self, data):
-        if self._inside == "figure":
+        if self._inside == "json":
             self.figures.append(json.loads(data))
         elif self._inside not in ("script", "style"):
             self.words.append(data)
@@ -218,7 +218,7 @@ def test_figures_are_what_plotly_knows(finished):
 
 
 def test_every_update_is_in_the_table(finished):
-    path, page, content = finished
+    _, page, content = finished
     for update in content.updates:
         assert f"{update.objective:,.2f}" in page.text
         assert f"{update.metrics['auc']:.4f}" in page.text
@@ -326,9 +326,7 @@ def test_names_with_special_characters_are_shown_as_they_are(tmp_path):
     raw = (path / "report.html").read_text(encoding="utf-8")
     assert not page.all("img")
     assert not page.all("b")
-    assert "onerror=" not in raw.replace("onerror=&#34;", "").replace('onerror=\\"', "").split(
-        "plotly.js v"
-    )[0].replace("onerror=&quot;", "")
+    assert "<img" not in raw.split("plotly.js v")[0]
     assert f"{nasty}{gather(path).effects[2].movers[0].entity[-1]}" in page.text
     # plotly reads a little HTML: names reach it escaped, once
     names = page.figures[3]["data"][0]["customdata"]

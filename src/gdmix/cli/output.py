@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from gdmix.errors import GdmixError
 
@@ -45,10 +44,9 @@ class Output:
     def wrote(self, paths: dict[str, object], then: list[str]) -> None:
         """End a command: what was written, and the next useful commands."""
         self.say()
-        table = Table.grid(padding=(0, 2))
+        width = max(len(name) for name in paths)
         for name, path in paths.items():
-            table.add_row(f"  {name}", escape(str(path)))
-        self.console.print(table)
+            self.say(f"  {name:<{width}}  {escape(str(path))}")
         if then:
             self.say("\n[bold]Next[/bold]")
             for command in then:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gdmix.data.arrowtypes import agree, is_number, is_string, plain, plain_type
+from gdmix.data.arrowtypes import agree, is_number, plain, plain_type
 from gdmix.data.formats import require_format
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
@@ -40,9 +40,8 @@ def require_agreement(path: Path, wanted: pa.Schema, first: Path) -> None:
             )
         require_once(found.names, field.name, str(path))
         have = found.field(field.name).type
-        # in a text file anything can be read as text
-        as_text = file_format.IS_TEXT and is_string(field.type)
-        if not as_text and not agree(have, field.type):
+        # text is read as what is wanted, or else names the row
+        if not file_format.IS_TEXT and not agree(have, field.type):
             raise DataError(
                 Place(str(path), 0).column(field.name),
                 f"found type {have}",

@@ -13,6 +13,7 @@ from gdmix.data.arrowtypes import has_fields, is_list, is_number, is_string, is_
 from gdmix.data.piece import (
     Piece,
     dictionary,
+    first_not_number,
     floats,
     keys_of,
     ones,
@@ -160,26 +161,12 @@ def _as_numbers(array: pa.Array, place: Place, column: str) -> pa.Array:
         return array.cast(pa.int8())
     if not is_string(array.type):
         return array
-    try:
+    row = first_not_number(array)
+    if row is None:
         return array.cast(pa.float64())
-    except pa.ArrowInvalid:
-        row = _first_not_number(array)
-        raise DataError(
-            place.at(row, column),
-            f"found {array[row].as_py()!r}",
-            "a number",
-            "mend the value, or remove `kind: numeric`",
-        ) from None
-
-
-def _first_not_number(array: pa.Array) -> int:
-    """Halve the array until the first string that is no number stands alone."""
-    first, last = 0, len(array)
-    while last - first > 1:
-        middle = (first + last) // 2
-        try:
-            array[first:middle].cast(pa.float64())
-            first = middle
-        except pa.ArrowInvalid:
-            last = middle
-    return first
+    raise DataError(
+        place.at(row, column),
+        f"found {array[row].as_py()!r}",
+        "a number",
+        "mend the value, or remove `kind: numeric`",
+    )

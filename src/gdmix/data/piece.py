@@ -125,3 +125,26 @@ def row_of(item: int, lengths: NDArray[np.int64]) -> int:
 def first_null(array: pa.Array) -> int:
     """Return the position of the first null."""
     return int(np.argmax(array.is_null().to_numpy(zero_copy_only=False)))
+
+
+def first_not_number(array: pa.Array) -> int | None:
+    """Return the position of the first string that is no number, None when there is none."""
+    first, last = 0, len(array)
+    if _are_numbers(array):
+        return None
+    # all before `first` are numbers; the string sought lies before `last`
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _are_numbers(array[first:middle]):
+            first = middle
+        else:
+            last = middle
+    return first
+
+
+def _are_numbers(array: pa.Array) -> bool:
+    try:
+        array.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -12,7 +12,7 @@ import pyarrow.types as pat
 from numpy.typing import NDArray
 
 from gdmix.data.arrowtypes import is_number, is_string
-from gdmix.data.piece import first_null
+from gdmix.data.piece import first_not_number, first_null
 from gdmix.data.place import Place
 from gdmix.errors import DataError
 
@@ -29,7 +29,7 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
     """
     kind = array.type
     if not (is_number(kind) or pat.is_boolean(kind) or pat.is_null(kind)):
-        hint = "convert the column to numbers"
+        hint = "convert the column to numbers" + _first_text(array, place)
         raise DataError(place.column(column), f"found type {kind} for the {role}", "numbers", hint)
     if pat.is_boolean(kind):
         array = array.cast(pa.int8())
@@ -42,6 +42,11 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
         row = int(np.argmin(finite))
         raise DataError(place.at(row, column), f"the {role} is {values[row]}", "a finite number")
     return values
+
+
+def _first_text(array: pa.Array, place: Place) -> str:
+    row = first_not_number(array) if is_string(array.type) else None
+    return "" if row is None else f": row {place.first_row + row + 1} holds {array[row].as_py()!r}"
 
 
 def require_labels(

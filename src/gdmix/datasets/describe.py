@@ -54,6 +54,10 @@ class Unavailable(Exception):  # noqa: N818 - says that a source is passed over,
     """A source does not have the files; the message is the reason."""
 
 
+class NothingThere(Unavailable):
+    """A source that nobody set up: worth a line only when every other fails too."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A public data set.

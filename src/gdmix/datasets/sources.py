@@ -9,7 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from gdmix.datasets import cache
-from gdmix.datasets.describe import Dataset, Files, Form, Remote, Unavailable
+from gdmix.datasets.describe import (
+    Dataset,
+    Files,
+    Form,
+    NothingThere,
+    Remote,
+    Unavailable,
+)
 from gdmix.errors import DatasetError
 
 Progress = Callable[[str], None]
@@ -34,6 +41,9 @@ def find(dataset: Dataset, source: Path | None, progress: Progress) -> Found:
             return attempt()
         except DatasetError as error:
             tried.append(str(error) if error.where == label else f"{label}: {error}")
+        except NothingThere as reason:
+            tried.append(f"{label}: {reason}")
+            continue
         except Unavailable as reason:
             tried.append(f"{label}: {reason}")
         progress(f"passed over {tried[-1]}")
@@ -64,13 +74,13 @@ def _attempts(dataset: Dataset, progress: Progress) -> list[tuple[str, Callable[
 
 def _from_environment(dataset: Dataset, given: Path | None) -> Found:
     if given is None:
-        raise Unavailable("not set")
+        raise NothingThere("not set")
     return _from_folder(dataset, given)
 
 
 def _from_cache(dataset: Dataset, kept: Path) -> Found:
     if not kept.is_dir():
-        raise Unavailable(f"nothing kept yet in {kept}")
+        raise NothingThere(f"nothing kept yet in {kept}")
     return replace(_from_folder(dataset, kept), origin=f"the cache, {kept}")
 
 

@@ -113,6 +113,7 @@ def identity(options: ModelOptions, train: Dataset) -> str:
     for column in train.entities.values():
         digest.update(column.codes.data)
     for csr in train.shards.values():
+        digest.update(csr.indptr.data)
         digest.update(csr.indices.data)
         digest.update(csr.values.data)
     return digest.hexdigest()

@@ -18,7 +18,7 @@ class Format(Protocol):
     Attributes
     ----------
     IS_TEXT : bool
-        Whether values are written as text, so that any of them can be read as a string.
+        Whether values are text, converted to the types that are asked for.
     """
 
     IS_TEXT: bool

@@ -1,0 +1,182 @@
+"""The estimator: frames in and out, habits of scikit-learn, saving and loading."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gdmix
+from gdmix import FixedEffect, MixedModel, RandomEffect
+from gdmix.errors import ConfigError, DataError, ModelError
+from tests.made_up import table
+
+
+def model(**options):
+    coordinates = {
+        "global": FixedEffect(features=["age", "city", "tags"]),
+        "per-user": RandomEffect("user_id", features=["tags"]),
+        "per-item": RandomEffect("item_id", features=["age"]),
+    }
+    return MixedModel(**({"label": "click", "uid": "uid", "coordinates": coordinates} | options))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return table()
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    return model().fit(data)
+
+
+def test_every_kind_of_frame_gives_the_same_scores(data, fitted):
+    expected = fitted.predict(data)["score"].to_numpy()
+    pandas = data.to_pandas()
+    frames = {
+        pd.DataFrame: pandas,
+        pl.DataFrame: pl.from_arrow(data),
+        pa.Table: data,
+    }
+    for kind, frame in frames.items():
+        again = model().fit(frame)
+        scores = again.predict(frame)
+        assert isinstance(scores, kind)
+        assert np.array_equal(np.asarray(scores["score"]), expected)
+    lazy = fitted.predict(pl.from_arrow(data).lazy())
+    assert np.array_equal(np.asarray(lazy["score"]), expected)
+
+
+def test_columns_of_scores(data, fitted):
+    scores = fitted.predict(data)
+    assert scores.schema.names == [
+        "uid",
+        "score",
+        "probability",
+        "score_global",
+        "score_per-user",
+        "score_per-item",
+        "user_id",
+        "item_id",
+        "label",
+    ]
+    assert scores["uid"].to_pylist() == data["uid"].to_pylist()
+    assert scores["item_id"].to_pylist() == data["item_id"].to_pylist()
+
+
+def test_a_saved_model_is_the_same_model(data, fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = gdmix.load(tmp_path / "model")
+    assert loaded.predict(data).equals(fitted.predict(data))
+    assert loaded.history_ == fitted.history_
+    assert loaded.get_params() == fitted.get_params()
+    # saving over a model replaces it
+    loaded.save(tmp_path / "model")
+    assert gdmix.load(tmp_path / "model").predict(data).equals(fitted.predict(data))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_unseen_things_score_zero_and_are_counted(data, fitted):
+    rows = data.slice(0, 4).to_pydict()
+    rows["user_id"] = [10**9, 0, 1, 2]
+    rows["item_id"] = ["item-0", "never", "item-1", "item-2"]
+    rows["city"] = ["Atlantis", "Oslo", "Oslo", "Oslo"]
+    scores = fitted.predict(rows)
+    assert scores["score_per-user"][0].as_py() == 0.0
+    assert scores["score_per-item"][1].as_py() == 0.0
+    assert dict(fitted.unseen_.entities) == {"per-user": 1, "per-item": 1}
+    assert fitted.unseen_.features["global"] == 1
+    # the unknown city leaves the rest of the row as it was
+    rows["city"][0] = None
+    assert fitted.predict(rows)["score"].equals(scores["score"])
+
+
+def test_ids_match_as_numbers_and_as_strings(data, fitted):
+    text = data.to_pandas()
+    text["user_id"] = text["user_id"].astype(str)
+    expected = fitted.predict(data)["score"].to_numpy()
+    assert np.array_equal(fitted.predict(text)["score"].to_numpy(), expected)
+
+
+def test_scoring_in_batches_is_scoring_at_once(data, fitted, tmp_path):
+    pq.write_table(data, tmp_path / "data.parquet", row_group_size=50)
+    from gdmix.data import source
+    from gdmix.data.formats import parquet
+
+    expected = fitted.predict(data)
+    patch = pytest.MonkeyPatch()
+    with patch.context() as changed:
+        for module in (source, parquet):
+            if hasattr(module, "_BATCH_ROWS"):
+                changed.setattr(module, "_BATCH_ROWS", 37)
+        found = fitted.predict(str(tmp_path / "data.parquet"))
+    assert found.combine_chunks().equals(expected.combine_chunks())
+
+
+def test_unlabelled_data_and_row_numbers(data):
+    plain = model(uid=None).fit(data)
+    scores = plain.predict(data.drop_columns(["click", "uid"]))
+    assert "label" not in scores.schema.names
+    assert scores["uid"].to_pylist() == list(range(data.num_rows))
+    with pytest.raises(DataError, match="label: column 'click' not found"):
+        plain.evaluate(data.drop_columns("click"))
+
+
+def test_weights_and_offsets_reach_the_scores(data):
+    offset = np.linspace(-1, 1, data.num_rows)
+    rows = data.append_column("o", pa.array(offset))
+    fitted = model(weight="weight", offset="o").fit(rows)
+    scores = fitted.predict(rows)
+    assert scores["weight"].equals(data["weight"])
+    parts = sum(scores[f"score_{name}"].to_numpy() for name in fitted.model_.parts)
+    assert scores["score"].to_numpy() == pytest.approx(parts + offset, abs=1e-12)
+
+
+def test_evaluate_is_the_metric_of_the_scores(data, fitted):
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    scores = fitted.predict(data).to_pandas()
+    found = fitted.evaluate(data)
+    assert found["auc"] == pytest.approx(roc_auc_score(scores["label"], scores["score"]), abs=1e-12)
+    expected = log_loss(scores["label"], scores["probability"])
+    assert found["logistic_loss"] == pytest.approx(expected, abs=1e-12)
+    assert list(fitted.evaluate(data, ["rmse"])) == ["rmse"]
+    with pytest.raises(ConfigError, match="did you mean 'auc'"):
+        fitted.evaluate(data, ["acu"])
+
+
+def test_params():
+    made = model(sweeps=4)
+    assert made.get_params()["sweeps"] == 4
+    again = MixedModel(**made.get_params())
+    assert again.get_params() == made.get_params()
+    assert made.set_params(sweeps=2, threads=1).get_params()["sweeps"] == 2
+    assert made.threads == 1
+    with pytest.raises(ConfigError, match="did you mean 'sweeps'"):
+        made.set_params(sweps=2)
+
+
+def test_mistakes():
+    with pytest.raises(ModelError, match="not fitted yet"):
+        model().predict(table(10))
+    with pytest.raises(ConfigError, match="label: required option"):
+        model(label=None).fit(table(10))
+    with pytest.raises(ConfigError, match="nothing to learn"):
+        RandomEffect("user_id", intercept=False)
+    with pytest.raises(DataError, match="found int; expected a path"):
+        model().fit(5)
+    with pytest.raises(ConfigError, match=r"FixedEffect: 1 positional arguments"):
+        FixedEffect("age")
+
+
+def test_bags_are_named_lists_of_columns(data):
+    bags = {"context": ["age", "city"], "content": ["tags"]}
+    coordinates = {
+        "global": FixedEffect(features=["context", "content"]),
+        "per-user": RandomEffect("user_id", features=["content"]),
+        "per-item": RandomEffect("item_id", features=["age"]),
+    }
+    bagged = model(bags=bags, coordinates=coordinates).fit(data)
+    assert bagged.predict(data).equals(model().fit(data).predict(data))

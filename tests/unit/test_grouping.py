@@ -1,0 +1,85 @@
+"""Rows by entity, features by entity, against dicts."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gdmix.data.dataset import Csr, Dataset, EntityColumn
+from gdmix.data.grouping import group
+
+
+def dataset(rows, codes, entities, width):
+    counts = [len(row) for row in rows]
+    pairs = [pair for row in rows for pair in row.items()]
+    count = len(rows)
+    csr = Csr(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.array([i for i, _ in pairs], np.int32),
+        np.array([v for _, v in pairs], np.float64),
+        width,
+    )
+    return Dataset(
+        count,
+        np.arange(count, dtype=np.float64),
+        np.arange(count, dtype=np.float64) + 0.5,
+        np.zeros(count),
+        entities={"e": EntityColumn(pa.array(range(entities)), np.array(codes, np.int32))},
+        shards={"s": csr},
+    )
+
+
+@st.composite
+def problems(draw):
+    width = draw(st.integers(0, 6))
+    row = st.dictionaries(st.integers(0, max(width - 1, 0)), st.floats(-9, 9), max_size=width)
+    rows = draw(st.lists(row if width else st.just({}), min_size=1, max_size=30))
+    names = draw(st.lists(st.integers(0, 5), min_size=len(rows), max_size=len(rows)))
+    known = sorted(set(names))
+    return rows, [known.index(name) for name in names], len(known), width
+
+
+@given(problems())
+def test_against_dicts(problem):
+    rows, codes, entities, width = problem
+    data = dataset(rows, codes, entities, width)
+    before = data.shards["s"].indices.copy()
+    grouped = group(data, "e", "s")
+    assert (data.shards["s"].indices == before).all()
+    assert grouped.entities == entities
+    for entity in range(entities):
+        mine = [row for row, code in enumerate(codes) if code == entity]
+        first, last = grouped.row_ptr[entity : entity + 2]
+        assert grouped.order[first:last].tolist() == mine
+        features = grouped.features[slice(*grouped.feature_ptr[entity : entity + 2])].tolist()
+        assert features == sorted({feature for row in mine for feature in rows[row]})
+        for at, row in zip(range(first, last), mine, strict=True):
+            run = slice(*grouped.indptr[at : at + 2])
+            local = grouped.indices[run].tolist()
+            found = dict(zip((features[i] for i in local), grouped.values[run], strict=True))
+            assert found == rows[row]
+            assert (grouped.label[at], grouped.weight[at]) == (row, row + 0.5)
+    assert grouped.row_ptr[-1] == len(rows)
+    assert grouped.feature_ptr[-1] == len(grouped.features)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1], [5] * 3000, [200_000, 1, 1], [1, 1, 200_000], [3] * 50 + [90_000]]
+)
+def test_bounds_cover_all_entities_once(sizes):
+    codes = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    rows = len(codes)
+    data = Dataset(
+        rows,
+        np.zeros(rows),
+        np.ones(rows),
+        np.zeros(rows),
+        entities={"e": EntityColumn(pa.array(range(len(sizes))), codes)},
+        shards={"s": Csr(np.arange(rows + 1), np.zeros(rows, np.int32), np.ones(rows), 1)},
+    )
+    bounds = group(data, "e", "s").bounds()
+    assert (bounds[0], bounds[-1]) == (0, len(sizes))
+    assert (np.diff(bounds) > 0).all()
+    if rows > 10_000 and len(sizes) > 1:
+        assert len(bounds) > 2

@@ -1,0 +1,103 @@
+"""Models and checkpoints on disk."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from gdmix import FixedEffect, MixedModel, RandomEffect
+from gdmix.data.reading import read
+from gdmix.data.source import open_source
+from gdmix.descent import descend
+from gdmix.engines.local import LocalEngine
+from gdmix.errors import RunError
+from gdmix.store import aside, parts
+from gdmix.store.checkpoint import Checkpoints
+from tests.made_up import table
+
+
+@pytest.fixture
+def fitted():
+    coordinates = {
+        "global": FixedEffect(features=["age", "tags"]),
+        "bare": FixedEffect(features=["city"], intercept=False),
+        "per-user": RandomEffect("user_id", features=["tags"]),
+        "per-item": RandomEffect("item_id", features=["age", "city"], intercept=False),
+        "mean": RandomEffect("user_id"),
+    }
+    return MixedModel(label="click", coordinates=coordinates).fit(table(200))
+
+
+def test_parts_round_trip(fitted, tmp_path, monkeypatch):
+    # several files, the last one short
+    monkeypatch.setattr(parts, "_ENTITIES_PER_FILE", 7)
+    fitted.save(tmp_path / "model")
+    loaded = MixedModel.load(tmp_path / "model")
+    assert len(list((tmp_path / "model" / "per-user" / "coefficients").iterdir())) == 4
+    for name, part in fitted.model_.parts.items():
+        other = loaded.model_.parts[name]
+        assert other.shard == part.shard
+        assert other.intercept == part.intercept
+        if not hasattr(part, "table"):
+            assert np.array_equal(other.coefficients, part.coefficients)
+            continue
+        assert other.table.ids.equals(part.table.ids)
+        for column in ("samples", "feature_ptr", "features", "coefficients"):
+            assert np.array_equal(getattr(other.table, column), getattr(part.table, column))
+        for mine, theirs in zip(part.table.outcome, other.table.outcome, strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+def test_files_say_what_they_hold(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    fixed = pq.read_table(tmp_path / "model" / "global" / "coefficients").to_pydict()
+    assert fixed["name"][:2] == ["(INTERCEPT)", "age"]
+    assert fixed["term"][2:] == ["action", "comedy", "drama", "noir"]
+    manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
+    assert manifest["format"] == 1
+    assert manifest["coordinates"]["mean"] == {"kind": "random", "shard": "mean", "intercept": True}
+    assert not list(tmp_path.rglob("*.pkl"))
+
+
+def test_replacing_keeps_the_old_when_the_body_fails(tmp_path):
+    target = tmp_path / "file"
+    aside.write_text(target, "old")
+    with pytest.raises(ValueError, match="half"), aside.replacing(target) as path:
+        path.write_text("new but half")
+        raise ValueError("half")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_checkpoints_resume_and_refuse(tmp_path):
+    def options(**changes):
+        coordinates = {
+            "global": FixedEffect(features=["age"]),
+            "user": RandomEffect("user_id", **changes),
+        }
+        return MixedModel(label="click", coordinates=coordinates, sweeps=2).options
+
+    def start(made, rows):
+        data, indexes = read(open_source(rows), made.layout())
+        return data, Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, data)
+
+    made = options()
+    data, checkpoints = start(made, table(100))
+    assert checkpoints.load().history == []
+    state = descend(LocalEngine(1), made.plan(), data, observers=[checkpoints.save])
+
+    _, again = start(made, table(100))
+    loaded = again.load()
+    assert loaded.history == state.history
+    assert np.array_equal(loaded.parts["global"].coefficients, state.parts["global"].coefficients)
+    # only the latest part of each coordinate is kept
+    folders = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert folders == ["00003-global", "00004-user", "state.json"]
+
+    for changed, rows in ((options(l2=2.0), table(100)), (made, table(100, seed=3))):
+        with pytest.raises(RunError, match="was started with other data or options"):
+            start(changed, rows)[1].load()
+    # more sweeps may be added
+    more = made.model_copy(update={"sweeps": 5})
+    assert len(start(more, table(100))[1].load().history) == 4
