@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# compiled kernels take long on their first call
+settings.register_profile("gdmix", deadline=None, max_examples=60)
+settings.load_profile("gdmix")
 
 ROOT = Path(__file__).parents[1]
 

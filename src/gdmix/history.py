@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gdmix.coordinates import Summary
@@ -35,14 +36,19 @@ def from_plain(values: dict[str, Any]) -> Update:
         values["coefficients"],
         statuses,
         values["iterations"],
-        values["gradient_norm"],
+        _number(values["gradient_norm"]),
     )
     return Update(
         values["sweep"],
         values["coordinate"],
         values["samples"],
         values["seconds"],
-        values["objective"],
+        _number(values["objective"]),
         summary,
-        values["metrics"],
+        {name: _number(value) for name, value in values["metrics"].items()},
     )
+
+
+def _number(value: float | None) -> float:
+    """JSON has no NaN and no infinity: null stands for what is not finite."""
+    return math.nan if value is None else value

@@ -131,7 +131,7 @@ def override(values: dict[str, Any], assignment: str) -> None:
     try:
         node[last] = yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or str(error)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"--set {assignment}", f"the value is not YAML: {problem}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from gdmix.descent import State, Update
 from gdmix.history import as_plain
+from gdmix.plainjson import dumps
 
 
 class RunLog:
@@ -24,7 +24,7 @@ class RunLog:
         """Append one line."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name}
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line | fields) + "\n")
+            stream.write(dumps(line | fields) + "\n")
 
     def update(self, update: Update, state: State) -> None:
         """Log an update; an observer of the descent."""

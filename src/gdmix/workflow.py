@@ -8,7 +8,7 @@ run/
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     observers: Iterable[Observer] = (),
+    progress: Callable[[float], None] | None = None,
 ) -> Run:
     """Train a model and write its run directory.
 
@@ -72,6 +73,8 @@ def train(
         Replace what is at ``options.output``.
     observers : iterable of callable
         Called after every update with the `Update` and the `State`.
+    progress : callable, optional
+        Called with the share of entities solved while a random effect is trained.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def train(
     state = checkpoints.load() if resume else State()
     with clock.stage("kernels"):
         warm_up(options)
-    engine = LocalEngine(options.threads)
+    engine = LocalEngine(options.threads, progress)
     watchers = [checkpoints.save, log.update, *observers]
     with clock.stage("train"):
         descend(engine, options.plan(), rows, held_out, state, watchers)

@@ -11,6 +11,7 @@ from gdmix.coordinates import Summary
 from gdmix.descent import Update
 from gdmix.glm.status import Status
 from gdmix.history import as_plain, from_plain
+from gdmix.plainjson import dumps
 from tests.made_up import table
 
 
@@ -47,8 +48,11 @@ def test_observers_see_every_update():
 
 def test_history_survives_json():
     summary = Summary(3, 9, {Status.CONVERGED: 2, Status.BOUNDED: 1}, 4.5, 1e-9)
-    update = Update(1, "user", 10, 0.25, 12.5, summary, {"auc": math.inf})
-    assert from_plain(json.loads(json.dumps(as_plain(update)))) == update
+    update = Update(1, "user", 10, 0.25, 12.5, summary, {"auc": 0.5})
+    assert from_plain(json.loads(dumps(as_plain(update)))) == update
+    unknown = as_plain(update) | {"metrics": {"auc": math.nan}}
+    assert json.loads(dumps(unknown))["metrics"] == {"auc": None}
+    assert math.isnan(from_plain(json.loads(dumps(unknown))).metrics["auc"])
 
 
 def test_what_stopped_early_is_named():

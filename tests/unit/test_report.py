@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -30,7 +31,8 @@ from gdmix.report.look import bars_across, colours
 from gdmix.report.notices import notices
 from gdmix.report.page import script_json
 from gdmix.report.panels import of_random
-from gdmix.report.quality import per_entity
+from gdmix.report.plots import over_updates
+from gdmix.report.quality import Pair, per_entity
 from gdmix.report.scores import Scores
 from gdmix.report.text import clipped, seconds
 from gdmix.store.directory import load_model
@@ -378,6 +380,28 @@ def test_objective_that_rises_is_pointed_out():
     assert notice.title == "The total objective rose at 2 per-user"
     (notice,) = notices([update(10.0), update(float("nan"))], [], 0)
     assert "not a finite number" in notice.title
+
+
+def test_a_coordinate_that_harms_is_pointed_out(finished):
+    _, _, content = finished
+    effect = content.effects[1]
+    for full, without, expected in ((0.7, 0.8, 1), (0.8, 0.7, 0), (float("nan"), 0.7, 0)):
+        changed = replace(effect, quality=replace(effect.quality, overall=Pair(full, without)))
+        found = notices(content.updates, [changed], 0)
+        assert len([notice for notice in found if "better without it" in notice.title]) == expected
+
+
+def test_many_updates_are_named_by_sweep():
+    updates = [
+        Update(sweep, name, 10, 0.1, 1.0, Summary(1, 1, {}, 1.0, 0.0))
+        for sweep in range(1, 31)
+        for name in ("global", "a-coordinate-with-a-long-name")
+    ]
+    colour = {update.coordinate: "#000000" for update in updates}
+    axis = over_updates(updates, [1.0] * 60, "AUC", colour)["layout"]["xaxis"]
+    assert axis["ticktext"] == [f"{sweep} global" for sweep in range(1, 31, 3)]
+    few = over_updates(updates[:2], [1.0] * 2, "AUC", colour)["layout"]["xaxis"]
+    assert few["ticktext"] == ["1 global", "1 a-coo…ong-name"]
 
 
 def many_entities(entities):

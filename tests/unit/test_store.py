@@ -63,9 +63,14 @@ def test_files_say_what_they_hold(fitted, tmp_path):
 def test_replacing_keeps_the_old_when_the_body_fails(tmp_path):
     target = tmp_path / "file"
     aside.write_text(target, "old")
-    with pytest.raises(ValueError, match="half"), aside.replacing(target) as path:
-        path.write_text("new but half")
-        raise ValueError("half")
+
+    def fail_in_the_middle():
+        with aside.replacing(target) as path:
+            path.write_text("new but half")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        fail_in_the_middle()
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gdmix.errors import GdmixError
+from gdmix.plainjson import dumps
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Output:
     def result(self, values: dict[str, Any]) -> None:
         """Print the result as JSON, when asked to."""
         if self.as_json:
-            print(json.dumps(_finite(values), indent=1))
+            print(dumps(values, indent=1))
 
     def wrote(self, paths: dict[str, object], then: list[str]) -> None:
         """End a command: what was written, and the next useful commands."""
@@ -62,12 +61,3 @@ def complain(error: GdmixError) -> None:
 def on_terminal() -> bool:
     """Whether a person is watching."""
     return sys.stdout.isatty()
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """NaN is no JSON: null stands for it."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -25,6 +25,7 @@ class TrainingTable:
         self._metrics: Sequence[str] = metrics
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
         self._spinner: Spinner | None = None
+        self._doing = ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -68,7 +69,13 @@ class TrainingTable:
         """Say which update comes next."""
         sweep, position = divmod(step, len(self._names))
         if self._spinner is not None and sweep < self._sweeps:
-            self._spinner.update(f"sweep {sweep + 1}: {self._names[position]}")
+            self._doing = f"sweep {sweep + 1}: {self._names[position]}"
+            self._spinner.update(self._doing)
+
+    def share(self, done: float) -> None:
+        """Say which share of a random effect's entities is solved."""
+        if self._spinner is not None:
+            self._spinner.update(f"{self._doing} {done:.0%}")
 
 
 def warnings(history: Sequence[Update]) -> list[str]:

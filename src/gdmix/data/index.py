@@ -79,7 +79,8 @@ class FeatureIndex:
     def from_table(cls, table: pa.Table) -> FeatureIndex:
         """Rebuild from the table that `to_table` gave."""
         table = table.sort_by("index").combine_chunks()
-        keys = pc.binary_join_element_wise(table["name"], table["term"], SEPARATOR)
+        pair = [table[column].cast(pa.string()) for column in ("name", "term")]
+        keys = pc.binary_join_element_wise(*pair, SEPARATOR)
         return cls(keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys)
 
     def _part(self, which: int) -> pa.StringArray:

@@ -37,10 +37,15 @@ class LocalEngine:
     ----------
     threads : int, optional
         Threads that run kernels; by default as many as the process may use.
+    progress : callable, optional
+        Called with the share of entities solved, from 0 to 1, while `group` is at work.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, progress: Callable[[float], None] | None = None
+    ) -> None:
         self.threads = threads or available_threads()
+        self._progress = progress
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="gdmix")
         self._grouped: WeakKeyDictionary[Dataset, dict[tuple[str, str], Grouped]] = (
             WeakKeyDictionary()
@@ -112,7 +117,9 @@ class LocalEngine:
             )
 
         cuts = grouped.bounds().tolist()
-        list(self._pool.map(run, pairwise(cuts)))
+        for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
+            if self._progress is not None:
+                self._progress(done / (len(cuts) - 1))
         scores = np.empty_like(margin)
         scores[grouped.order] = margin - entity_offset
         samples = np.diff(grouped.row_ptr)

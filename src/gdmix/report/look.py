@@ -109,4 +109,4 @@ def bars_across(
         ticks="",
     )
     x = axis(range=span, showgrid=True, zeroline=True, nticks=6)
-    return figure([trace], x, y, 24 * len(at) + 40, bargap=0.3)
+    return figure([trace], x, y, 24 * len(at) + 52, bargap=0.3)

@@ -11,7 +11,7 @@ from gdmix.descent import Update
 from gdmix.glm.status import Status
 from gdmix.metrics import METRICS
 from gdmix.report.effects import Fixed, Random
-from gdmix.report.text import amount, capital, count, label, share, status_name
+from gdmix.report.text import amount, capital, count, figure, label, share, status_name
 
 _MANY = 0.05
 _ROUNDING = 1e-9
@@ -32,6 +32,7 @@ def notices(
     found = [*_objective(updates), *_metrics(updates[-1]), *_statuses(effects)]
     for effect in effects:
         found += _unseen(effect, validated)
+        found += _harm(effect)
     return found
 
 
@@ -86,3 +87,14 @@ def _unseen(effect: Fixed | Random, validated: int) -> Iterator[Notice]:
         title = f"{effect.name}: {count(values)} validation feature values are unknown"
         text = f"{values / validated:.2g} per row on average; training never had them, so they "
         yield Notice(title, f"{text}count as absent. Are columns encoded the same way?")
+
+
+def _harm(effect: Fixed | Random) -> Iterator[Notice]:
+    if isinstance(effect, Fixed) or effect.quality is None:
+        return
+    metric, overall = effect.quality.metric, effect.quality.overall
+    gain = overall.full - overall.without
+    if (gain if metric.larger_is_better else -gain) < 0.0:
+        title = f"{effect.name}: validation {metric.title} is better without it, "
+        title += f"{figure(overall.without)} instead of {figure(overall.full)}"
+        yield Notice(title, "Too little data for each entity? Raise its l2, or use fewer features.")

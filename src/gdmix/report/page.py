@@ -24,6 +24,7 @@ _FILTERS = (
     text.capital,
     text.count,
     text.figure,
+    text.headline,
     text.label,
     text.seconds,
     text.share,

@@ -12,10 +12,11 @@ from gdmix.report.effects import Fixed
 from gdmix.report.histogram import Histogram
 from gdmix.report.look import GREY, Axis, Figure, axis, bars_across, figure, legend_above, plain
 from gdmix.report.quality import Quality
-from gdmix.report.text import DASH, count, label, seconds, share, short, signed
+from gdmix.report.text import DASH, clipped, count, label, seconds, share, short, signed
 
 _MOST_TICKS = 12
 _LEVEL_TICKS = 3
+_LONGEST_TICK = 16
 
 
 def over_updates(
@@ -41,12 +42,11 @@ def over_updates(
         "customdata": [f"sweep {u.sweep}, {plain(u.coordinate)}" for u in updates],
         "hovertemplate": f"%{{customdata}}<br>{plain(title)} <b>%{{y:,.4f}}</b><extra></extra>",
     }
-    every = math.ceil(len(at) / _MOST_TICKS)
-    names = [plain(label(update)) for update in updates]
+    ticks = _named(updates)
     pad = 0.04 * max(len(at) - 1, 1) + 0.1
     x = axis(
-        tickvals=at[::every],
-        ticktext=names[::every],
+        tickvals=ticks,
+        ticktext=[plain(clipped(label(updates[tick]), _LONGEST_TICK)) for tick in ticks],
         tickangle=-40 if len(at) > _LEVEL_TICKS else 0,
         range=[-pad, len(at) - 1 + pad],
     )
@@ -165,6 +165,20 @@ def times(spans: Sequence[tuple[str, float, str]]) -> Figure:
     drawn = bars_across(names, values, notes, shades)
     drawn["layout"]["xaxis"] |= axis("seconds", range=[0, 1.6 * max(values)], showgrid=True)
     return drawn
+
+
+def _named(updates: Sequence[Update]) -> list[int]:
+    """Return which updates to name: all, or the first of evenly spaced sweeps."""
+    if len(updates) <= _MOST_TICKS:
+        return list(range(len(updates)))
+    sweeps = updates[-1].sweep
+    every = math.ceil(sweeps / _MOST_TICKS)
+    first = updates[0].coordinate
+    return [
+        at
+        for at, update in enumerate(updates)
+        if update.coordinate == first and (update.sweep - 1) % every == 0
+    ]
 
 
 def _bars(histogram: Histogram, left: Sequence[float], colour: str) -> dict[str, object]:

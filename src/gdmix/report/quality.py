@@ -21,7 +21,7 @@ Codes = NDArray[np.int64]
 
 _DECIMALS = 10
 _EQUAL = 1e-9
-_STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000])
+_STEPS = np.array([0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 100000])
 
 
 @dataclass(frozen=True)

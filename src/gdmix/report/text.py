@@ -53,6 +53,15 @@ def amount(value: float) -> str:
     return f"{value:,.2f}" if plain else f"{value:.5e}"
 
 
+def headline(value: float) -> str:
+    """Return an objective in few characters.
+
+    >>> headline(35485.27746), headline(1516250.44)
+    ('35,485.28', '1,516,250')
+    """
+    return count(value) if 1e5 <= abs(value) < 1e10 else amount(value)
+
+
 def short(value: float) -> str:
     """Return a value to three significant digits, for axes and ranges.
 

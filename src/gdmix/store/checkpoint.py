@@ -20,6 +20,7 @@ from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
 from gdmix.errors import RunError
 from gdmix.history import as_plain, from_plain
+from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.parts import read_entities, read_linear, write_part
 
@@ -65,7 +66,7 @@ class Checkpoints:
             "folders": self._folders,
             "history": [as_plain(entry) for entry in state.history],
         }
-        write_text(self._folder / _STATE, json.dumps(record))
+        write_text(self._folder / _STATE, dumps(record))
         if stale is not None:
             shutil.rmtree(self._folder / stale)
 

@@ -21,6 +21,7 @@ from gdmix.coordinates import RandomEffect
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ModelError
 from gdmix.models.mixed import Mixed, Part
+from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing
 from gdmix.store.parts import read_entities, read_linear, write_part
 from gdmix.version import __version__
@@ -59,7 +60,7 @@ def save_model(path: Path, saved: Saved) -> None:
             "training": saved.history,
             "checksums": _checksums(aside),
         }
-        (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        (aside / _MANIFEST).write_text(dumps(manifest, indent=1), encoding="utf-8")
 
 
 def load_model(path: Path) -> Saved:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gdmix.errors import RunError
+from gdmix.plainjson import dumps
 from gdmix.store.aside import write_text
 
 FINISHED = "metrics.json"
@@ -55,7 +56,7 @@ def make_folder(path: Path, *, resume: bool) -> None:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON file whole."""
-    write_text(path, json.dumps(values, indent=1))
+    write_text(path, dumps(values, indent=1))
 
 
 def read_json(path: Path) -> dict[str, Any]:
