@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,14 +32,16 @@ class RunLog:
 
 
 class Stopwatch:
-    """Seconds by stage."""
+    """Seconds by stage; `begin` is called with the name of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
+        self._begin = begin
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the body; stages of one name add up."""
+        self._begin(name)
         started = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

@@ -8,7 +8,6 @@ run/
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import Indexes, read
 from gdmix.data.source import open_source
-from gdmix.descent import Observer, State, Update, descend
+from gdmix.descent import State, Update, descend
 from gdmix.engines.local import LocalEngine
 from gdmix.history import as_plain
 from gdmix.models.mixed import Mixed
@@ -30,6 +29,19 @@ from gdmix.store.checkpoint import Checkpoints
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.run import make_folder, require_free, write_json
 from gdmix.warmup import warm_up
+
+
+class Watcher:
+    """Is told what goes on in a run; this one keeps it to itself."""
+
+    def stage(self, name: str) -> None:
+        """Hear that a stage begins: read, kernels, train, write."""
+
+    def share(self, done: float) -> None:
+        """Hear which share of a random effect's entities is solved, from 0 to 1."""
+
+    def update(self, update: Update, state: State) -> None:
+        """Hear how an update of a coordinate went."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    observers: Iterable[Observer] = (),
-    progress: Callable[[float], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> Run:
     """Train a model and write its run directory.
 
@@ -71,10 +82,8 @@ def train(
         Go on from the checkpoints of a run that was cut off.
     overwrite : bool
         Replace what is at ``options.output``.
-    observers : iterable of callable
-        Called after every update with the `Update` and the `State`.
-    progress : callable, optional
-        Called with the share of entities solved while a random effect is trained.
+    watcher : Watcher, optional
+        Told what goes on.
 
     Raises
     ------
@@ -85,7 +94,8 @@ def train(
     """
     path = Path(options.output)
     require_free(path, resume=resume, overwrite=overwrite)
-    clock = Stopwatch()
+    watcher = watcher or Watcher()
+    clock = Stopwatch(watcher.stage)
     with clock.stage("read"):
         rows, held_out, indexes = _read(options)
     make_folder(path, resume=resume)
@@ -96,10 +106,10 @@ def train(
     state = checkpoints.load() if resume else State()
     with clock.stage("kernels"):
         warm_up(options)
-    engine = LocalEngine(options.threads, progress)
-    watchers = [checkpoints.save, log.update, *observers]
+    engine = LocalEngine(options.threads, watcher.share)
+    observers = [checkpoints.save, log.update, watcher.update]
     with clock.stage("train"):
-        descend(engine, options.plan(), rows, held_out, state, watchers)
+        descend(engine, options.plan(), rows, held_out, state, observers)
     with clock.stage("write"):
         run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
         _write(run, engine, {"train": rows, "validation": held_out})

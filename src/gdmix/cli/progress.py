@@ -12,9 +12,12 @@ from gdmix.config import TrainOptions
 from gdmix.descent import State, Update
 from gdmix.glm.status import Status
 from gdmix.metrics import METRICS
+from gdmix.workflow import Watcher
+
+_STAGES = {"read": "reading data", "kernels": "loading kernels", "write": "writing the run"}
 
 
-class TrainingTable:
+class TrainingTable(Watcher):
     """Prints a row after every update, and says what is going on in between."""
 
     def __init__(self, console: Console, options: TrainOptions) -> None:
@@ -25,7 +28,6 @@ class TrainingTable:
         self._metrics: Sequence[str] = metrics
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
         self._spinner: Spinner | None = None
-        self._doing = ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -48,8 +50,16 @@ class TrainingTable:
         ]
         self._console.print(f"[bold]{'  '.join(cells)}[/bold]")
 
-    def __call__(self, update: Update, state: State) -> None:
-        """Print a row; an observer of the descent."""
+    def stage(self, name: str) -> None:
+        """Say what is going on."""
+        self._say(_STAGES.get(name, "training"))
+
+    def share(self, done: float) -> None:
+        """Say which share of a random effect's entities is solved."""
+        self._say(f"solving entities {done:.0%}")
+
+    def update(self, update: Update, state: State) -> None:
+        """Print a row."""
         summary = update.summary
         cells = [
             f"{update.sweep:>5}",
@@ -63,19 +73,13 @@ class TrainingTable:
             _statuses(summary.statuses),
         ]
         self._console.print("  ".join(cells))
-        self.expect(len(state.history))
+        sweep, position = divmod(len(state.history), len(self._names))
+        if sweep < self._sweeps:
+            self._say(f"sweep {sweep + 1}: {self._names[position]}")
 
-    def expect(self, step: int) -> None:
-        """Say which update comes next."""
-        sweep, position = divmod(step, len(self._names))
-        if self._spinner is not None and sweep < self._sweeps:
-            self._doing = f"sweep {sweep + 1}: {self._names[position]}"
-            self._spinner.update(self._doing)
-
-    def share(self, done: float) -> None:
-        """Say which share of a random effect's entities is solved."""
+    def _say(self, text: str) -> None:
         if self._spinner is not None:
-            self._spinner.update(f"{self._doing} {done:.0%}")
+            self._spinner.update(text)
 
 
 def warnings(history: Sequence[Update]) -> list[str]:

@@ -32,9 +32,7 @@ def run_training(
     table = TrainingTable(out.console, options)
     table.header()
     with table.running():
-        run = train(
-            options, resume=resume, overwrite=overwrite, observers=[table], progress=table.share
-        )
+        run = train(options, resume=resume, overwrite=overwrite, watcher=table)
     seconds = {"imports": imports, **run.seconds}
     report = _report(options, run, out, seconds)
     for line in warnings(run.history):
