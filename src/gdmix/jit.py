@@ -4,6 +4,11 @@ Two rules shape this module. numba's disk cache looks only at the file a functio
 so a change of a callee in another file would be missed: the cache folder is therefore named
 after a hash of every kernel source. And kernels are serial: threads come from the engine, which
 runs the same compiled code that a Spark task or a server thread would run.
+
+Compiling is the price of a first run, so: kernels take plain arrays of one layout and no literal
+numbers (each would be compiled once more), copy arrays in loops (a slice assigned to a slice
+compiles numba's error messages too), and sit at most three calls deep (LLVM optimizes a callee
+again within every caller).
 """
 
 from __future__ import annotations
@@ -25,15 +30,31 @@ _PACKAGE = Path(__file__).parent
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` on first use: no Python objects, no GIL, cached on disk."""
+    return _compile(function)
+
+
+def inner_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile `function` for calls from kernels alone, which saves the entry from Python."""
+    return _compile(function, no_cpython_wrapper=True)
+
+
+def inlined_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make `function` part of the one kernel that calls it, which saves compiling it twice."""
+    return _compile(function, inline="always")
+
+
+def _compile(function: Callable[_P, _R], **options: object) -> Callable[_P, _R]:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_directory())
     try:
         compiled: Callable[_P, _R] = numba.njit(
-            cache=True,
+            cache=_is_writable(),
             nogil=True,
+            no_cfunc_wrapper=True,
             error_model="numpy",
             # sums may be reordered and fused; NaN and infinity keep their meaning
             fastmath={"reassoc", "contract", "arcp", "nsz"},
+            **options,
         )(function)
     finally:
         numba.config.CACHE_DIR = before
@@ -44,10 +65,29 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def cache_directory() -> Path:
     """Return the folder of compiled kernels of exactly these sources."""
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for path in sorted(_PACKAGE.glob("glm/*.py")) + sorted(_PACKAGE.glob("data/*.py")):
+    for path in kernel_sources(_PACKAGE):
         digest.update(path.read_bytes())
     root = os.environ.get("GDMIX_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(root).expanduser() / "gdmix" / "kernels" / digest.hexdigest()[:16]
+
+
+def kernel_sources(package: Path) -> list[Path]:
+    """Return the files that decide what is compiled: this one, `glm`, and all with kernels."""
+    return [
+        path
+        for path in sorted(package.rglob("*.py"))
+        if path.parent.name == "glm" or path.name == "jit.py" or b"\n@kernel" in path.read_bytes()
+    ]
+
+
+@cache
+def _is_writable() -> bool:
+    """Tell whether kernels can be cached; where they cannot, every process compiles its own."""
+    try:
+        cache_directory().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(cache_directory(), os.W_OK)
 
 
 def is_compiled() -> bool:

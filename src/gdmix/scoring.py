@@ -81,8 +81,6 @@ def scores_table(
     A score includes the sample's offset. Without a uid column, uids are row numbers from 0.
     """
     total = rows.offset + sum(own.values())
-    # an entity column that is also the uid is written once, as the uid
-    entities = {name: column for name, column in rows.entities.items() if name != "uid"}
     uid = rows.uid
     if uid is None:
         uid = pa.array(np.arange(first_row, first_row + rows.rows, dtype=np.int64))
@@ -91,10 +89,13 @@ def scores_table(
         "score": total,
         options.kind.output: options.kind.mean(total),
         **{f"score_{name}": values for name, values in own.items()},
-        **{name: column.ids.take(pa.array(column.codes)) for name, column in entities.items()},
     }
     if rows.has_label:
         columns["label"] = rows.label
     if options.weight is not None:
         columns["weight"] = rows.weight
+    for name, column in rows.entities.items():
+        # a column that shares its name with a score keeps its ids under another
+        key = f"entity_{name}" if name in columns else name
+        columns[key] = column.ids.take(pa.array(column.codes))
     return pa.table(columns)

@@ -193,6 +193,8 @@ def test_rows_are_those_of_the_reference(small_batches, rows):
 @quietly
 @given(rows_of_table, rows_of_table)
 def test_unseen_features_are_dropped_and_counted(small_batches, rows, others):
+    # a column whose only category is "" looks like a column of numbers
+    rows = [{**rows[0], "word": "w"}, *rows]
     _, indexes = read(open_source(table_of(rows)), LAYOUT)
     dataset, _ = read(open_source(table_of(others)), LAYOUT, indexes)
     keys = {
@@ -280,7 +282,10 @@ def test_text_files(small_batches, tmp_path_factory, rows, suffix):
     flat_rows = [first] + [{name: row[name] for name in first} for row in rows]
     path = tmp_path_factory.mktemp("t") / f"t{suffix}"
     separator = "\t" if suffix.startswith(".tsv") else ","
-    pd.DataFrame(flat_rows).to_csv(path, sep=separator, index=False)
+    text = pd.DataFrame(flat_rows).to_csv(sep=separator, index=False).encode()
+    if path.suffix in {".gz", ".zst"}:
+        text = pa.Codec({".gz": "gzip", ".zst": "zstd"}[path.suffix]).compress(text)
+    path.write_bytes(text)
     empty = {**dict.fromkeys(SCHEMA.names), "word": None}
     expected = reference([{**empty, **row, "word": row["word"] or None} for row in flat_rows])
     for row in expected:

@@ -58,15 +58,25 @@ def test_columns_of_scores(data, fitted):
         "score_global",
         "score_per-user",
         "score_per-item",
+        "label",
         "user_id",
         "item_id",
-        "label",
     ]
     assert scores["uid"].to_pylist() == data["uid"].to_pylist()
     assert scores["item_id"].to_pylist() == data["item_id"].to_pylist()
 
 
+def test_entity_columns_named_like_scores_are_kept_apart(data):
+    rows = data.rename_columns({"user_id": "score", "item_id": "uid", "uid": "number"})
+    coordinates = {"a": RandomEffect("score"), "b": RandomEffect("uid")}
+    scores = model(coordinates=coordinates, uid="uid").fit(rows).predict(rows)
+    assert scores["entity_score"].equals(data["user_id"])
+    assert scores["uid"].equals(data["item_id"])
+
+
 def test_a_saved_model_is_the_same_model(data, fitted, tmp_path):
+    # a folder that looks like a partition must not add a column
+    tmp_path = tmp_path / "samples=3"
     fitted.save(tmp_path / "model")
     loaded = gdmix.load(tmp_path / "model")
     assert loaded.predict(data).equals(fitted.predict(data))

@@ -19,7 +19,7 @@ class Inner(Options):
 
 
 class Outer(Options):
-    parts: dict[str, Inner] = {}
+    parts: dict[str, Inner] = Field(default={})
     items: tuple[Inner, ...] = ()
     rate: float = 0.5
     on: bool = False

@@ -90,7 +90,7 @@ def test_folder_without_data(tmp_path):
     ],
 )
 def test_objects_that_are_no_tables(data):
-    with pytest.raises(DataError, match="train: found .*; expected a path") as caught:
+    with pytest.raises(DataError, match=r"train: found .*; expected a path") as caught:
         open_source(data, "train")
     assert type(data).__name__ in str(caught.value)
 
@@ -107,14 +107,14 @@ def test_objects_that_are_no_tables(data):
     ],
 )
 def test_tables_that_cannot_be(data):
-    with pytest.raises(DataError, match="train: the .* cannot be read as a table") as caught:
+    with pytest.raises(DataError, match=r"train: the .* cannot be read as a table") as caught:
         open_source(data, "train")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [{}, {"x": []}, pd.DataFrame({"x": []}), pl.DataFrame()])
 def test_tables_without_rows(data):
-    with pytest.raises(DataError, match="train: no rows"):
+    with pytest.raises(DataError, match=r"train: no rows"):
         open_source(data, "train")
 
 

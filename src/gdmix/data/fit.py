@@ -12,7 +12,8 @@ from gdmix.schema import Feature
 def require_fit(decoder: Decoder, feature: Feature, index: FeatureIndex, where: str) -> None:
     """Refuse numbers for a column that held categories in training, and the other way round.
 
-    Each would be unseen and dropped, without an error, in every row.
+    Each would be unseen and dropped, without an error, in every row. Categories of which
+    training saw the empty string alone look like numbers, and are refused as well.
 
     Raises
     ------

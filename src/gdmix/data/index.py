@@ -45,10 +45,14 @@ class FeatureIndex:
 
     def positions(self, keys: pa.StringArray) -> NDArray[np.int32]:
         """Return the position of each key, -1 where it is unknown."""
-        if not len(self.keys):
-            return np.full(len(keys), -1, np.int32)
-        found = pc.fill_null(pc.index_in(keys, value_set=self.keys), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+        known = None
+        return np.asarray(pc.fill_null(pc.index_in(keys, value_set=self.keys), -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+        return np.fromiter(found, np.int32, len(keys))
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        # pc.index_in would hash all keys anew for each column of each batch
+        return {key: position for position, key in enumerate(self.keys.to_pylist())}
 
     def terms_of(self, column: str) -> pa.StringArray:
         """Return the terms of the features of one name, in their order."""

@@ -121,7 +121,7 @@ def hessian_diagonal(
 def hessian(
     block: Block, start: int, stop: int, curve: Floats, intercept: int, out: Floats
 ) -> None:
-    """Add the lower triangle of ``X' diag(curve) X`` to `out` (rows hold a feature once)."""
+    """Add the upper triangle of ``X' diag(curve) X`` to `out` (rows hold a feature once)."""
     for i in range(start, stop):
         first, end = block.indptr[i], block.indptr[i + 1]
         if intercept:
@@ -130,10 +130,10 @@ def hessian(
             a = intercept + block.indices[k]
             scaled = curve[i] * block.values[k]
             if intercept:
-                out[a, 0] += scaled
-            for m in range(first, k + 1):
+                out[0, a] += scaled
+            for m in range(k, end):
                 b = intercept + block.indices[m]
-                if a >= b:
+                if a <= b:
                     out[a, b] += scaled * block.values[m]
                 else:
                     out[b, a] += scaled * block.values[m]

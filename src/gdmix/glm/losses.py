@@ -41,7 +41,8 @@ class Logistic(NamedTuple):
 
     def value(self, margin: float, label: float) -> float:
         """Return ``log(1 + exp(s)) - y s``."""
-        return max(margin, 0.0) + math.log1p(math.exp(-abs(margin))) - label * margin
+        # the difference first: exact where it is 0, however large the margin
+        return (max(margin, 0.0) - label * margin) + math.log1p(math.exp(-abs(margin)))
 
     def d1(self, margin: float, label: float) -> float:
         """Return ``p - y``, with ``p = 1 / (1 + exp(-s))``."""

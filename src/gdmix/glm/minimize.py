@@ -13,6 +13,9 @@ from gdmix.glm.status import Status
 
 Floats = NDArray[np.float64]
 
+_EPS = float(np.finfo(np.float64).eps)
+_MOST_STALLED = 5
+
 
 class Point(NamedTuple):
     """A point and what is known of the function there.
@@ -127,22 +130,30 @@ def minimize(
     if np.any(start):
         reference = float(np.linalg.norm(function.value_and_gradient(np.zeros_like(start))[1]))
         evaluations += 1
-    trace = [Record(0, point.value, float(np.linalg.norm(point.gradient)), evaluations)]
+    lowest = float(np.linalg.norm(point.gradient))
+    trace = [Record(0, point.value, lowest, evaluations)]
+    target = max(tolerance * reference, 64.0 * _EPS * lowest)
     iteration: Iteration | None = None
+    stalled = 0
     while True:
-        status = _verdict(trace[-1], tolerance * reference, max_iterations)
+        status = _verdict(trace[-1], target, max_iterations)
         if status is not None:
             break
         iteration = iteration or method.start(function, point)
         point, moved, spent, expected = iteration.step(point)
         evaluations += spent
+        # when the model promises less than rounding can show, this is the optimum
+        hidden = expected <= 64.0 * _EPS * abs(point.value)
         if not moved:
-            # when the model promises less than rounding can show, this is the optimum
-            floor = 64.0 * float(np.finfo(np.float64).eps) * abs(point.value)
-            status = Status.CONVERGED if expected <= floor else Status.NO_PROGRESS
+            status = Status.CONVERGED if hidden else Status.NO_PROGRESS
             break
         size = float(np.linalg.norm(point.gradient))
         trace.append(Record(len(trace), point.value, size, evaluations))
+        stalled = stalled + 1 if hidden and size >= lowest else 0
+        lowest = min(lowest, size)
+        if stalled == _MOST_STALLED:
+            status = Status.CONVERGED
+            break
     last = trace[-1]
     return Minimum(
         coefficients=point.coefficients,

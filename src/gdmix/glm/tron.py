@@ -60,11 +60,10 @@ class _TRONIteration:
         evaluations = 1
         predicted = 0.0
         for _ in range(self._options.max_failures):
-            move, spent = self._inner(curvature, scale, point.gradient, enough)
-            predicted = -float(point.gradient @ move) - 0.5 * float(move @ curvature.multiply(move))
+            move, predicted, spent = self._inner(curvature, scale, point.gradient, enough)
             coefficients = point.coefficients + move
             found = Point(coefficients, *self._function.value_and_gradient(coefficients))
-            evaluations += spent + 2
+            evaluations += spent + 1
             slack = 8.0 * float(np.finfo(np.float64).eps) * abs(point.value)
             actual = point.value - found.value
             ratio = (actual + slack) / (predicted + slack) if np.isfinite(actual) else -1.0
@@ -81,35 +80,39 @@ class _TRONIteration:
 
     def _inner(
         self, curvature: Curvature, scale: Floats, gradient: Floats, enough: float
-    ) -> tuple[Floats, int]:
-        """Return a step and the passes it took; norms are in the preconditioner's scale."""
-        move = np.zeros_like(gradient)
-        residual = -gradient / scale
-        direction = residual.copy()
+    ) -> tuple[Floats, float, int]:
+        """Return a step, the decrease it promises and the passes it took.
+
+        Norms are in the preconditioner's scale.
+        """
+        start = -gradient / scale
+        move, residual, direction = np.zeros_like(start), start.copy(), start.copy()
         squared = float(residual @ residual)
         target = enough * np.sqrt(squared)
-        for inner in range(1, self._options.max_inner + 1):
+        passes = 0
+        while passes < self._options.max_inner:
+            passes += 1
             product = curvature.multiply(direction / scale) / scale
             bend = float(direction @ product)
-            if bend <= 0.0:
-                return _to_boundary(move, direction, self._radius) / scale, inner
-            length = squared / bend
-            ahead = move + length * direction
-            if np.linalg.norm(ahead) > self._radius:
-                return _to_boundary(move, direction, self._radius) / scale, inner
-            move = ahead
+            length = squared / bend if bend > 0.0 else np.inf
+            leaves = length == np.inf or np.linalg.norm(move + length * direction) > self._radius
+            if leaves:
+                length = _to_boundary(move, direction, self._radius)
+            move = move + length * direction
             residual = residual - length * product
             following = float(residual @ residual)
-            if np.sqrt(following) <= target:
-                return move / scale, inner
+            if leaves or np.sqrt(following) <= target:
+                break
             direction = residual + following / squared * direction
             squared = following
-        return move / scale, self._options.max_inner
+        # the residual is -g - H move: the quadratic model costs no further pass
+        return move / scale, 0.5 * float(move @ (start + residual)), passes
 
 
-def _to_boundary(move: Floats, direction: Floats, radius: float) -> Floats:
+def _to_boundary(move: Floats, direction: Floats, radius: float) -> float:
+    """Return how far it is along `direction`; without a boundary, the gradient's length."""
     if np.isinf(radius):
-        return move if np.any(move) else direction
+        return 0.0 if np.any(move) else 1.0
     a, b = float(direction @ direction), float(move @ direction)
     c = radius * radius - float(move @ move)
-    return move + (c / (b + np.sqrt(b * b + a * c))) * direction
+    return float(c / (b + np.sqrt(b * b + a * c)))

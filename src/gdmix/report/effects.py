@@ -6,22 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import Update
-from gdmix.glm.status import Status
+from gdmix.inspection import Mover, Named, entity_norms, fixed_coefficients, movers
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.report.histogram import Histogram, of_sizes, of_values
 from gdmix.report.quality import Quality
 
-Floats = NDArray[np.float64]
-Named = tuple[str, float]
-
 _LARGEST = 25
 _MOVERS = 10
-_FEATURES_OF_MOVER = 3
 
 
 @dataclass(frozen=True)
@@ -47,18 +42,6 @@ class Fixed:
     features: int
     largest: list[Named]
     unseen: int
-
-
-@dataclass(frozen=True)
-class Mover:
-    """An entity whose coefficients are among the largest."""
-
-    entity: str
-    samples: int
-    norm: float
-    intercept: float | None
-    features: list[Named]
-    status: Status
 
 
 @dataclass(frozen=True)
@@ -106,9 +89,9 @@ def fixed_effect(
 ) -> Fixed:
     """Describe a fixed effect; `unseen` counts feature values by shard."""
     values = part.coefficients[part.intercept :]
-    largest = [(index.label(at), float(values[at])) for at in _largest(np.abs(values), _LARGEST)]
+    named = fixed_coefficients(part, index, _LARGEST)[part.intercept :]
     intercept = float(part.coefficients[0]) if part.intercept else None
-    return Fixed(name, last, intercept, len(values), largest, unseen.get(part.shard, 0))
+    return Fixed(name, last, intercept, len(values), named, unseen.get(part.shard, 0))
 
 
 def random_effect(
@@ -136,49 +119,7 @@ def random_effect(
         of_values(norms) if any_features else None,
         of_values(intercepts) if part.intercept else None,
         (float(np.median(iterations)) if some else 0.0, int(iterations.max(initial=0))),
-        [_mover(part, index, int(at), float(norms[at])) for at in _largest(norms, _MOVERS)],
+        movers(part, index, _MOVERS),
         *unseen,
         quality,
-    )
-
-
-def entity_norms(part: EntityModel) -> Floats:
-    """Return the norm of each entity's features' coefficients, without its intercept.
-
-    Where a random effect is of intercepts alone, their magnitudes: else an entity whose labels
-    are of one class, its intercept at the bound, would hide all that features tell.
-    """
-    intercepts, coefficients = part.split()
-    if not len(coefficients):
-        return np.abs(intercepts)
-    entities = len(part.table.ids)
-    owner = np.repeat(np.arange(entities), np.diff(part.table.feature_ptr))
-    return np.sqrt(np.bincount(owner, coefficients**2, entities))
-
-
-def _largest(sizes: Floats, most: int) -> list[int]:
-    """Return where the largest sizes lie, largest first, what is not a number last."""
-    sizes = np.nan_to_num(sizes, nan=-1.0)
-    most = min(most, len(sizes))
-    if not most:
-        return []
-    top = np.argpartition(-sizes, most - 1)[:most]
-    return [int(at) for at in top[np.lexsort((top, -sizes[top]))]]
-
-
-def _mover(part: EntityModel, index: FeatureIndex, at: int, norm: float) -> Mover:
-    from gdmix.glm.status import Status
-
-    intercept, features, values = part.coefficients_of(at)
-    table = part.table
-    return Mover(
-        str(table.ids[at].as_py()),
-        int(table.samples[at]),
-        norm,
-        intercept if part.intercept else None,
-        [
-            (index.label(int(features[j])), float(values[j]))
-            for j in _largest(np.abs(values), _FEATURES_OF_MOVER)
-        ],
-        Status(int(table.outcome.status[at])),
     )

@@ -79,7 +79,7 @@ def load_model(path: Path) -> Saved:
             raise ModelError(str(path / name), problem, hint="copy the model again, or train it")
     options = ModelOptions.parse(manifest["options"], str(path / _MANIFEST))
     indexes = {
-        file.stem: FeatureIndex.from_table(pq.read_table(file))
+        file.stem: FeatureIndex.from_table(pq.ParquetFile(file).read())
         for file in sorted((path / "features").glob("*.parquet"))
     }
     shards = options.shards()

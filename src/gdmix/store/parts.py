@@ -97,4 +97,4 @@ def _entity_tables(part: EntityModel) -> Iterable[pa.Table]:
 
 def _read(folder: Path) -> pa.Table:
     files = sorted(folder.glob("part-*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files]).combine_chunks()
+    return pa.concat_tables([pq.ParquetFile(file).read() for file in files]).combine_chunks()

@@ -1,0 +1,79 @@
+"""The line search of one small problem.
+
+Steps are halved until the objective falls enough (Nocedal and Wright, Numerical Optimization,
+2006, section 3.1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdmix.glm import kernels
+from gdmix.glm.kernels import Block
+from gdmix.glm.losses import Loss
+from gdmix.glm.penalties import Ridge, ridge_weight
+from gdmix.glm.steps import FIRST, Work
+from gdmix.jit import inner_kernel
+
+Floats = NDArray[np.float64]
+
+_EPS = 2.220446049250313e-16
+_ARMIJO = 1e-4
+_MOST_HALVINGS = 200
+
+
+@inner_kernel
+def evaluate(
+    loss: Loss, rows: Block, penalty: Ridge, b: Floats, margin: Floats, gradient: Floats
+) -> float:
+    """Objective and gradient at `margin`."""
+    for j in range(len(b)):
+        gradient[j] = ridge_weight(penalty, j) * b[j]
+    value = 0.0
+    for j in range(len(b)):
+        value += 0.5 * gradient[j] * b[j]
+    return value + kernels.value_and_gradient(
+        loss, rows, FIRST, len(margin), margin, penalty.intercept, gradient
+    )
+
+
+@inner_kernel
+def search(
+    loss: Loss,
+    rows: Block,
+    penalty: Ridge,
+    b: Floats,
+    margin: Floats,
+    value: float,
+    longest: float,
+    work: Work,
+) -> tuple[float, float, float]:
+    """Halve the step until the objective falls enough, and take it.
+
+    Returns what the gradient promises of the full step, the step's length (0 when none was good)
+    and the objective. The gradient is that at the last point tried.
+    """
+    n, d = len(margin), len(b)
+    gradient, step, ahead = work.vectors[0, :d], work.vectors[1, :d], work.vectors[2, :d]
+    slope, there = work.margins[0, :n], work.margins[2, :n]
+    descent = 0.0
+    for j in range(d):
+        descent += gradient[j] * step[j]
+    # a decrease that rounding hides counts as one: Newton steps near the optimum are right
+    slack = 16.0 * _EPS * abs(value)
+    length = longest
+    for _ in range(_MOST_HALVINGS):
+        for j in range(d):
+            ahead[j] = b[j] + length * step[j]
+        for i in range(n):
+            there[i] = margin[i] + length * slope[i]
+        found = evaluate(loss, rows, penalty, ahead, there, gradient)
+        if found - value <= _ARMIJO * length * descent + slack:
+            for j in range(d):
+                b[j] = ahead[j]
+            for i in range(n):
+                margin[i] = there[i]
+            return -descent, length, found
+        length *= 0.5
+    return -descent, 0.0, value
