@@ -392,6 +392,12 @@ def test_text_that_is_no_number_names_its_row(tiny_batches):
     assert message.startswith("data, row 6, column 'x': found 'five'; expected a number")
 
 
+@pytest.mark.parametrize("column", [[1.0, 1e308], [[1.0], [1e308]]])
+def test_a_scale_that_overflows(column):
+    message = error_of({"x": column}, Feature("x", scale=1e10))
+    assert message.startswith("data, row 2, column 'x': found inf")
+
+
 def test_pair_of_wrong_types_or_lengths():
     assert "cannot be a feature" in error_of({"x_indices": [1], "x_values": [1.0]}, "x")
     assert "cannot be a feature" in error_of({"x_indices": [[1]], "x_values": [["a"]]}, "x")

@@ -69,6 +69,11 @@ def test_typos_name_the_nearest(folder):
     assert "no such file" in error_of(folder / "z*.parquet", "x")
 
 
+def test_paths_that_cannot_be(tmp_path):
+    assert error_of("", "x") == "data: found an empty path; expected a file, a glob or a folder"
+    assert "cannot be opened (File name too long)" in error_of(tmp_path / ("a" * 5000), "x")
+
+
 def test_folder_without_data(tmp_path):
     (tmp_path / "_SUCCESS").touch()
     assert "the folder holds no data files; expected .parquet" in error_of(tmp_path, "x")

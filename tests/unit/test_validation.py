@@ -81,6 +81,13 @@ def test_types_that_are_no_numbers(role, values):
     assert f"for the {role}; expected numbers" in message
 
 
+def test_text_among_labels_is_named():
+    message = error_of({"c": ["1", "0", "x"]}, label="c")
+    # rows 1 and 2 are a batch of their own
+    assert message.startswith("data, column 'c': found type string for the label")
+    assert error_of({"c": ["1", "x"]}, label="c").endswith("row 2 holds 'x'")
+
+
 def test_labels_of_any_range():
     dataset, _ = read(open_source({"c": [-3.5, 7.0]}), layout(label="c"))
     assert dataset.label.tolist() == [-3.5, 7.0]

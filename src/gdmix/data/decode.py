@@ -126,11 +126,11 @@ def decode_number(arrays: list[pa.Array], feature: Feature, place: Place) -> Pie
     if array.null_count:
         lengths = array.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
         array = array.drop_null()
-    values = floats(array)
+    values = scaled(floats(array), feature.scale)
     require_finite(values, place, feature.column, lengths)
     codes = np.zeros(len(values), np.int32)
     keys = keys_of(feature.column, pa.array([""]))
-    return Piece(lengths, codes, keys, scaled(values, feature.scale))
+    return Piece(lengths, codes, keys, values)
 
 
 def decode_one_hot(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:

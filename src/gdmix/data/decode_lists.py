@@ -47,12 +47,12 @@ def decode_dense(arrays: list[pa.Array], feature: Feature, place: Place) -> Piec
     present = np.flatnonzero(lengths)
     width = int(lengths[present[0]]) if len(present) else 0
     require_width(lengths, width, "as in the rows before it", place, feature.column)
-    values = floats(items)
+    values = scaled(floats(items), feature.scale)
     require_finite(values, place, feature.column, lengths)
     codes = np.tile(np.arange(width, dtype=np.int32), len(present))
     terms = pa.array([str(position) for position in range(width)], pa.string())
     keys = keys_of(feature.column, terms)
-    return Piece(lengths, codes, keys, scaled(values, feature.scale), ordered=True)
+    return Piece(lengths, codes, keys, values, ordered=True)
 
 
 def require_width(
@@ -105,11 +105,11 @@ def _sparse(
             f"{lengths[row]} indices and {value_lengths[row]} values",
             "as many of one as of the other",
         )
-    values = floats(items)
+    values = scaled(floats(items), feature.scale)
     require_finite(values, place, names[1], lengths)
     codes, terms = dictionary(indices)
     keys = keys_of(feature.column, terms)
-    return Piece(lengths, codes, keys, scaled(values, feature.scale), may_repeat=True)
+    return Piece(lengths, codes, keys, values, may_repeat=True)
 
 
 def decode_name_term_value(arrays: list[pa.Array], feature: Feature, place: Place) -> Piece:
@@ -127,9 +127,9 @@ def decode_name_term_value(arrays: list[pa.Array], feature: Feature, place: Plac
         terms = pa.array([""] * len(items), pa.string())
     _require_plain_names(names, lengths, place, feature.column)
     codes, keys = dictionary(pc.binary_join_element_wise(names, terms, SEPARATOR))
-    values = floats(numbers)
+    values = scaled(floats(numbers), feature.scale)
     require_finite(values, place, feature.column, lengths)
-    return Piece(lengths, codes, keys, scaled(values, feature.scale), may_repeat=True)
+    return Piece(lengths, codes, keys, values, may_repeat=True)
 
 
 def _require_plain_names(

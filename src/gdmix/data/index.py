@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -45,8 +46,7 @@ class FeatureIndex:
 
     def positions(self, keys: pa.StringArray) -> NDArray[np.int32]:
         """Return the position of each key, -1 where it is unknown."""
-        known = None
-        return np.asarray(pc.fill_null(pc.index_in(keys, value_set=self.keys), -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+        found = map(self._positions.get, keys.to_pylist(), repeat(-1))
         return np.fromiter(found, np.int32, len(keys))
 
     @cached_property

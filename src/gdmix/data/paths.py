@@ -19,7 +19,15 @@ def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     DataError
         A path leads nowhere, or to a folder without data files.
     """
-    return [file for path in paths for file in _expand(Path(path))]
+    files: list[Path] = []
+    for path in paths:
+        if not os.fspath(path):
+            raise DataError("data", "found an empty path", "a file, a glob or a folder")
+        try:
+            files += _expand(Path(path))
+        except OSError as error:
+            raise DataError(str(path), f"cannot be opened ({error.strerror})") from None
+    return files
 
 
 def _expand(path: Path) -> list[Path]:

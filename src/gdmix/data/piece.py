@@ -86,7 +86,11 @@ def floats(array: pa.Array) -> NDArray[np.float64]:
 
 def scaled(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     """Multiply values by the scale of a feature."""
-    return values if scale == 1.0 else values * scale
+    if scale == 1.0:
+        return values
+    # what overflows is found by `require_finite`
+    with np.errstate(over="ignore"):
+        return values * scale
 
 
 def ones(count: int, scale: float) -> NDArray[np.float64] | None:

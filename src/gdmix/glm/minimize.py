@@ -140,19 +140,21 @@ def minimize(
         if status is not None:
             break
         iteration = iteration or method.start(function, point)
+        before = point.value
         point, moved, spent, expected = iteration.step(point)
         evaluations += spent
         # when the model promises less than rounding can show, this is the optimum
-        hidden = expected <= 64.0 * _EPS * abs(point.value)
+        rounding = 64.0 * _EPS * abs(point.value)
+        end = Status.CONVERGED if expected <= rounding else Status.NO_PROGRESS
         if not moved:
-            status = Status.CONVERGED if hidden else Status.NO_PROGRESS
+            status = end
             break
         size = float(np.linalg.norm(point.gradient))
         trace.append(Record(len(trace), point.value, size, evaluations))
-        stalled = stalled + 1 if hidden and size >= lowest else 0
+        stalled = stalled + 1 if before - point.value <= rounding and size >= lowest else 0
         lowest = min(lowest, size)
         if stalled == _MOST_STALLED:
-            status = Status.CONVERGED
+            status = end
             break
     last = trace[-1]
     return Minimum(

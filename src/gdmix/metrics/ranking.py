@@ -38,17 +38,19 @@ def grouped_auc(
     order = np.lexsort((score, group))
     group, score, label, weight = group[order], score[order], label[order], weight[order]
     positive, negative = weight * label, weight * (1.0 - label)
-    before = np.cumsum(negative) - negative
+    positives = np.bincount(group, weights=positive, minlength=groups)
+    negatives = np.bincount(group, weights=negative, minlength=groups)
+    # as shares of their group, so that a heavy group costs the next ones no digits
+    share = negative / np.where(negatives > 0.0, negatives, 1.0)[group]
+    before = np.concatenate([[0.0], np.cumsum(share)])[:-1]
     # rows of one group and one score form a tie: each sees the negatives below the tie
     # and half of those in it
     new_tie = np.ones(len(score), bool)
     new_tie[1:] = (score[1:] != score[:-1]) | (group[1:] != group[:-1])
     tie = np.cumsum(new_tie) - 1
-    below = before[new_tie]
-    within = np.bincount(tie, weights=negative)
-    positives = np.bincount(group, weights=positive, minlength=groups)
-    negatives = np.bincount(group, weights=negative, minlength=groups)
-    below_group = np.cumsum(negatives) - negatives
-    wins = positive * (below[tie] + 0.5 * within[tie] - below_group[group])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.bincount(group, weights=wins, minlength=groups) / (positives * negatives)
+    start = np.searchsorted(group, np.arange(groups))
+    below = before[new_tie][tie] - before[start[group]]
+    within = np.bincount(tie, weights=share)[tie]
+    wins = np.bincount(group, weights=positive * (below + 0.5 * within), minlength=groups)
+    both = (positives > 0.0) & (negatives > 0.0)
+    return np.divide(wins, positives, out=np.full(groups, np.nan), where=both)
