@@ -99,9 +99,7 @@ def solve(entities, problem, loss=LOSSES[0], start=None, cuts=None):
         solve_entities(
             loss, block, offset, row_ptr, pointers, first, last, problem, flat, margin, outcome
         )
-    return Solved(
-        np.split(flat, pointers[1:-1]), np.split(margin, row_ptr[1:-1]), outcome, flat
-    )
+    return Solved(np.split(flat, pointers[1:-1]), np.split(margin, row_ptr[1:-1]), outcome, flat)
 
 
 def problem(l2=1.0, intercept=1, intercept_l2=None, tolerance=1e-10, bound=10.0, limit=300):

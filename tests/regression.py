@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize as scipy_minimize
+from scipy.sparse import issparse
 from scipy.special import expit
 
 from gdmix.glm.objective import Objective
@@ -46,11 +47,12 @@ class _Curvature:
         return self.rows.x.T @ (self.curve * (self.rows.x @ vector))
 
     def diagonal(self):
-        return np.asarray((self.rows.x * self.rows.x).T @ self.curve)
+        return np.asarray(_squares(self.rows.x).T @ self.curve)
 
 
 def best(objective, size):
     """Return the least value that SciPy's trust-region Newton method and a polish find."""
+
     def hessian(b):
         curvature = objective.curvature(b)
         return np.stack([curvature.multiply(row) for row in np.eye(size)])
@@ -86,3 +88,5 @@ def ridge_solution(rows, penalty):
     return np.linalg.solve(gram, rows.x.T @ (rows.weight * rows.y))
 
 
+def _squares(matrix):
+    return matrix.power(2) if issparse(matrix) else matrix * matrix

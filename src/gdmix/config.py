@@ -142,7 +142,11 @@ class TrainOptions(ModelOptions):
         """
         if not path.is_file():
             raise ConfigError(str(path), "no such file", hint="gdmix init DATA writes a first one")
-        values: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(str(path), f"cannot be read as UTF-8 text ({error})") from None
+        values: dict[str, Any] = read_yaml(text, str(path))
         for assignment in overrides:
             override(values, assignment)
         return cls.parse(values, str(path))

@@ -45,7 +45,7 @@ def score_source(
 ) -> Iterator[pa.Table]:
     """Yield tables of scores in the order of the rows; `unseen` is counted up.
 
-    The label and weight are copied to the scores where the data has them.
+    The label and weight are copied to the scores where the data has them; a label may be null.
     """
     label = options.label is not None and options.label in source.schema.names
     first = 0
@@ -91,7 +91,7 @@ def scores_table(
         **{f"score_{name}": values for name, values in own.items()},
     }
     if rows.has_label:
-        columns["label"] = rows.label
+        columns["label"] = pa.array(rows.label, from_pandas=True)
     if options.weight is not None:
         columns["weight"] = rows.weight
     for name, column in rows.entities.items():

@@ -16,9 +16,7 @@ def _layout(entities, intercept):
     """Return pointers, features and coefficients; entity e's intercept is e + 1."""
     pointers = np.cumsum([0] + [len(e) for e in entities])
     features = np.array([f for e in entities for f in sorted(e)], np.int32)
-    parts = [
-        [k + 1.0] * intercept + [e[f] for f in sorted(e)] for k, e in enumerate(entities)
-    ]
+    parts = [[k + 1.0] * intercept + [e[f] for f in sorted(e)] for k, e in enumerate(entities)]
     return pointers, features, np.array([c for part in parts for c in part], np.float64)
 
 

@@ -134,6 +134,15 @@ def test_unlabelled_data_and_row_numbers(data):
         plain.evaluate(data.drop_columns("click"))
 
 
+def test_labels_that_are_not_known_yet_can_be_scored(data, fitted):
+    rows = data.slice(0, 3).to_pydict() | {"click": [1, None, 7]}
+    scores = fitted.predict(rows)
+    assert scores["label"].to_pylist() == [1.0, None, 7.0]
+    assert scores["score"].equals(fitted.predict(data.slice(0, 3))["score"])
+    with pytest.raises(DataError, match="row 2, column 'click': the label is null"):
+        fitted.evaluate(rows)
+
+
 def test_weights_and_offsets_reach_the_scores(data):
     offset = np.linspace(-1, 1, data.num_rows)
     rows = data.append_column("o", pa.array(offset))

@@ -13,7 +13,10 @@ PACKAGE = jit._PACKAGE
 def _run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, **environment}, capture_output=True, text=True, check=True,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
 
 
@@ -73,7 +76,7 @@ def test_the_configuration_of_numba_is_left_as_it_was():
 
     before = numba.config.CACHE_DIR
     twice = jit.kernel(_twice)
-    assert numba.config.CACHE_DIR == before
+    assert before == numba.config.CACHE_DIR
     assert twice(np.float64(2.0)) == 4.0
 
 

@@ -45,9 +45,7 @@ def test_multiply(seed, intercept):
 def test_value_and_gradient(seed, intercept, loss):
     case = Case(seed, intercept)
     out = case.before.copy()
-    value = kernels.value_and_gradient(
-        loss, case.block, START, STOP, case.margin, intercept, out
-    )
+    value = kernels.value_and_gradient(loss, case.block, START, STOP, case.margin, intercept, out)
     w, y, s = case.block.weight[case.cut], case.block.label[case.cut], case.margin[case.cut]
     values = [loss.value(a, b) for a, b in zip(s, y, strict=True)]
     slopes = [loss.d1(a, b) for a, b in zip(s, y, strict=True)]
@@ -82,9 +80,7 @@ def test_the_three_forms_of_the_hessian(seed, intercept):
     expected = (case.x.T * case.curve[case.cut]) @ case.x
     product, diagonal = case.before.copy(), case.before.copy()
     full = np.zeros((case.size, case.size))
-    kernels.hessian_vector(
-        case.block, START, STOP, case.curve, case.vector, intercept, product
-    )
+    kernels.hessian_vector(case.block, START, STOP, case.curve, case.vector, intercept, product)
     kernels.hessian_diagonal(case.block, START, STOP, case.curve, intercept, diagonal)
     kernels.hessian(case.block, START, STOP, case.curve, intercept, full)
     assert_allclose(product, case.before + expected @ case.vector, atol=1e-13)
@@ -108,7 +104,10 @@ def test_kernels_are_plain_python_too():
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout
     assert "1 skipped" in run.stdout

@@ -8,9 +8,7 @@ from tests.regression import logistic
 
 def _passes(memory, scale=1.0):
     objective, size = logistic(0, columns=20, scale=scale)
-    found = minimize(
-        objective, np.zeros(size), LBFGS(memory), tolerance=1e-9, max_iterations=1000
-    )
+    found = minimize(objective, np.zeros(size), LBFGS(memory), tolerance=1e-9, max_iterations=1000)
     assert found.status.ok
     return found.evaluations
 

@@ -10,7 +10,9 @@ from gdmix.glm.losses import Logistic, Squared
 
 margins = st.floats(-700.0, 700.0)
 labels = st.sampled_from([0.0, 1.0])
-both = pytest.mark.parametrize("loss", [Logistic(), Squared()], ids=lambda loss: type(loss).__name__)
+both = pytest.mark.parametrize(
+    "loss", [Logistic(), Squared()], ids=lambda loss: type(loss).__name__
+)
 
 
 @numba.njit

@@ -53,7 +53,12 @@ def test_hard_columns(method, kind, l2):
     )
     objective = Objective(Regression(x, y, np.ones(300)), Ridge(l2, 0.0, 1))
     found = _minimize(objective, 9, method, tolerance=1e-12, limit=5000)
-    assert found.status is Status.CONVERGED
+    # margins around 1e4 are rounded by 1e-12: no gradient of 1e-12 can be had from them
+    assert found.status is Status.CONVERGED or (kind, found.status.name) == (
+        "constant",
+        "NO_PROGRESS",
+    )
+    assert found.evaluations < 1000
     assert found.value <= best(objective, 9) * (1.0 + 1e-10)
 
 
@@ -102,7 +107,9 @@ def test_without_weight_only_the_penalty_counts(method, rows):
 @pytest.mark.parametrize("l2", [0.0, 1e-6])
 def test_separable_rows(method, l2):
     x = np.column_stack([np.ones(40), np.linspace(-1.0, 1.0, 40)])
-    objective = Objective(Regression(x, (x[:, 1] > 0.0).astype(float), np.ones(40)), Ridge(l2, 0, 1))
+    objective = Objective(
+        Regression(x, (x[:, 1] > 0.0).astype(float), np.ones(40)), Ridge(l2, 0, 1)
+    )
     found = _minimize(objective, 2, method, tolerance=1e-7)
     assert np.all(np.isfinite(found.coefficients))
     assert found.status is Status.CONVERGED

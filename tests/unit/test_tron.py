@@ -28,9 +28,7 @@ def test_few_inner_steps_still_reach_the_optimum(inner):
 
 def test_a_far_start_shrinks_the_region_and_comes_back():
     objective, size = logistic(3, l2=1e-4)
-    found = minimize(
-        objective, np.full(size, 100.0), TRON(), tolerance=1e-9, max_iterations=500
-    )
+    found = minimize(objective, np.full(size, 100.0), TRON(), tolerance=1e-9, max_iterations=500)
     assert found.status.ok
     assert found.value <= best(objective, size) * (1.0 + 1e-10)
     values = [record.value for record in found.trace]

@@ -68,11 +68,13 @@ class Decoding:
         layout: Layout,
         *,
         label: bool,
+        check_labels: bool = True,
         indexes: Mapping[str, FeatureIndex] | None = None,
     ) -> None:
         self._source = source
         self._layout = layout
         self._roles = layout.roles(label=label)
+        self._check_labels = check_labels
         entities = {option: column for column, option in layout.entities.items()}
         require_columns(source, self._roles)
         require_columns(source, entities)
@@ -140,14 +142,21 @@ class Decoding:
         numbers = {
             role: validation.numbers(columns[name], role, name, place)
             for role, name in self._roles.items()
-            if role != "uid"
+            if role in {"weight", "offset"}
         }
-        if "label" in numbers:
-            column = self._roles["label"]
-            validation.require_labels(numbers["label"], self._layout.labels, column, place)
+        if "label" in self._roles:
+            numbers["label"] = self._labels(columns[self._roles["label"]], place)
         if "weight" in numbers:
             validation.require_weights(numbers["weight"], self._roles["weight"], place)
         return numbers
+
+    def _labels(self, array: pa.Array, place: Place) -> NDArray[np.float64]:
+        column = self._roles["label"]
+        if not self._check_labels:
+            return validation.known_numbers(array, "label", column, place)
+        labels = validation.numbers(array, "label", column, place)
+        validation.require_labels(labels, self._layout.labels, column, place)
+        return labels
 
     def _require_width(self, feature: Feature, piece: Piece, place: Place) -> None:
         """Hold a dense block to one width in all batches, and to that of the training data."""

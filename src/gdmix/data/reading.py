@@ -62,12 +62,15 @@ def read_stream(
 ) -> Iterator[Dataset]:
     """Yield the rows batch by batch, with known features: bounded memory for scoring.
 
+    Labels, where `label` asks for them, are carried along: what is missing is NaN.
+
     Raises
     ------
     DataError
         As `read` does.
     """
-    for batch in Decoding(source, layout, label=label, indexes=indexes).batches():
+    decoding = Decoding(source, layout, label=label, check_labels=False, indexes=indexes)
+    for batch in decoding.batches():
         yield _assemble([batch], layout, indexes)
 
 

@@ -27,6 +27,24 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
     DataError
         A value is null, not a number, or not finite.
     """
+    if array.null_count:
+        raise DataError(place.at(first_null(array), column), f"the {role} is null", "a number")
+    values = known_numbers(array, role, column, place)
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(place.at(row, column), f"the {role} is {values[row]}", "a finite number")
+    return values
+
+
+def known_numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np.float64]:
+    """Return a column as float64, NaN where it is null.
+
+    Raises
+    ------
+    DataError
+        The column does not hold numbers.
+    """
     kind = array.type
     if not (is_number(kind) or pat.is_boolean(kind) or pat.is_null(kind)):
         hint = "convert the column to numbers" + _first_text(array, place)
@@ -34,14 +52,7 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
     if pat.is_boolean(kind):
         array = array.cast(pa.int8())
     array = array.cast(pa.float64(), safe=False)
-    if array.null_count:
-        raise DataError(place.at(first_null(array), column), f"the {role} is null", "a number")
-    values = np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
-    finite = np.isfinite(values)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(place.at(row, column), f"the {role} is {values[row]}", "a finite number")
-    return values
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _first_text(array: pa.Array, place: Place) -> str:
