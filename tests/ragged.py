@@ -1,5 +1,6 @@
 """Made-up sparse rows, and a dense reference for small regressions."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ def solve(entities, problem, loss=LOSSES[0], start=None, cuts=None):
     margin = np.full(row_ptr[-1], np.nan)
     offset = np.concatenate([e.offset for e in entities])
     bounds = [0, *(cuts or []), n]
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in pairwise(bounds):
         solve_entities(
             loss, block, offset, row_ptr, pointers, first, last, problem, flat, margin, outcome
         )
@@ -135,11 +136,13 @@ def newton(e, ridge, loss=LOSSES[0], fixed_intercept=None):
     for _ in range(500):
         value, gradient, hessian = objective(e, b, ridge, loss)
         step = np.zeros_like(b)
-        step[move] = -np.linalg.lstsq(hessian[np.ix_(move, move)], gradient[move], rcond=None)[0]
+        h, g = hessian[np.ix_(move, move)], gradient[move]
+        # without a penalty the Hessian may be singular
+        step[move] = -np.linalg.solve(h, g) if ridge.l2 else -np.linalg.lstsq(h, g, rcond=None)[0]
+        if -(gradient @ step) <= 1e-15 * value:
+            break
         length = 1.0
         while length > 1e-18 and objective(e, b + length * step, ridge, loss)[0] > value:
             length *= 0.5
-        if length <= 1e-18 or not np.any(step):
-            break
         b = b + length * step
     return objective(e, b, ridge, loss)[0], b

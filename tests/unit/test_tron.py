@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def test_a_far_start_shrinks_the_region_and_comes_back():
     assert found.status.ok
     assert found.value <= best(objective, size) * (1.0 + 1e-10)
     values = [record.value for record in found.trace]
-    assert all(b <= a * (1.0 + 1e-14) for a, b in zip(values, values[1:], strict=False))
+    assert all(b <= a * (1.0 + 1e-14) for a, b in pairwise(values))
 
 
 def test_no_curvature_at_all_is_a_gradient_step():

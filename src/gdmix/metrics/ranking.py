@@ -53,4 +53,5 @@ def grouped_auc(
     within = np.bincount(tie, weights=share)[tie]
     wins = np.bincount(group, weights=positive * (below + 0.5 * within), minlength=groups)
     both = (positives > 0.0) & (negatives > 0.0)
-    return np.divide(wins, positives, out=np.full(groups, np.nan), where=both)
+    area: Floats = np.divide(wins, positives, out=np.full(groups, np.nan), where=both)
+    return area
