@@ -83,15 +83,14 @@ def test_fit_equals_lme4(name, optimizer, shared_data):
         label="y", coordinates={"fixed": fixed} | random, sweeps=500, sweep_tolerance=1e-14
     ).fit(table)
 
-    found = {
-        row["feature"]: row["coefficient"] for row in fixed_coefficients(model.model_, "fixed")
-    }
+    learnt = model.model_
+    found = dict(fixed_coefficients(learnt.parts["fixed"], learnt.index_of("fixed")))
     expected = {
         name.replace("(Intercept)", "(INTERCEPT)"): value for name, value in golden["fixef"].items()
     }
     assert found == pytest.approx(expected, abs=1e-5)
     for group in golden["groups"]:
-        part = model.model_.parts[group]
+        part = learnt.parts[group]
         modes = dict(zip(part.table.ids.to_pylist(), part.split()[0].tolist(), strict=True))
         expected = golden["conditional_modes"][group]
         levels = dict(zip(expected["levels"], expected["(Intercept)"], strict=True))
