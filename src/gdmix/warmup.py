@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pyarrow as pa
 
@@ -35,4 +37,12 @@ def warm_up(options: ModelOptions) -> None:
     rows, _ = read(FrameSource(table), tiny.layout())
     plan = tiny.plan()
     once = Plan(plan.coordinates, plan.shards, plan.loss, 2, 0.0, options.kind.metrics)
-    descend(LocalEngine(1), once, rows, rows)
+    collecting = gc.isenabled()
+    # the compiler makes millions of objects that live on: looking through them again and again
+    # for garbage costs a fifth of its time
+    gc.disable()
+    try:
+        descend(LocalEngine(1), once, rows, rows)
+    finally:
+        if collecting:
+            gc.enable()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
-from gdmix.data.grouping import group
+from gdmix.data.grouping import group, sort_in_place
 
 
 def dataset(rows, codes, entities, width):
@@ -85,3 +85,10 @@ def test_bounds_cover_all_entities_once(sizes):
     work = 20 + 2 * np.array(sizes) + 1
     runs = np.add.reduceat(work, bounds[:-1])
     assert runs.max() <= work.max() + work.sum() / max(1, work.sum() // 200_000)
+
+
+@given(st.lists(st.integers(-100, 100), max_size=200))
+def test_sort_in_place(values):
+    array = np.array(values, np.int32)
+    sort_in_place(array)
+    assert array.tolist() == sorted(values)
