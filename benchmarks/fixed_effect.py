@@ -38,7 +38,8 @@ def main():
     options = parser.parse_args()
     data = make(options.rows, options.features, options.of)
     csr = data.shards["x"]
-    matrix = sp.csr_matrix((csr.values, csr.indices, csr.indptr), (data.rows, csr.width))
+    shape = (data.rows, csr.width)
+    matrix = sp.csr_matrix((csr.values, csr.indices, csr.indptr), shape, copy=True)
     matrix.sum_duplicates()
     engine = LocalEngine(options.threads)
 
