@@ -37,7 +37,6 @@ class Run(NamedTuple):
         Rows in entity order; features are numbered within each entity.
     offset : float64[rows]
     row_ptr : int64[entities + 1]
-    feature_ptr : int64[entities + 1]
     first, last : int
         The entities of this run.
     coefficients : float64
@@ -52,7 +51,6 @@ class Run(NamedTuple):
     block: Block
     offset: Floats
     row_ptr: NDArray[np.int64]
-    feature_ptr: NDArray[np.int64]
     first: int
     last: int
     coefficients: Floats

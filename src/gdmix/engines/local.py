@@ -82,18 +82,7 @@ class LocalEngine:
         """Call `function` on runs of whole entities; see `Engine.group`."""
         grouped = self._group(rows, by)
         pointers = grouped.feature_ptr + intercept * np.arange(grouped.entities + 1)
-        coefficients = np.zeros(pointers[-1])
-        if start is not None:
-            copy_matching(
-                positions(grouped.ids, start.ids),
-                grouped.feature_ptr,
-                grouped.features,
-                start.feature_ptr,
-                start.features,
-                start.coefficients,
-                intercept,
-                coefficients,
-            )
+        coefficients = _starting_point(grouped, intercept, start)
         entity_offset = offset[grouped.order]
         margin = np.empty_like(entity_offset)
         outcome = _empty_outcome(grouped.entities)
@@ -102,19 +91,8 @@ class LocalEngine:
         )
 
         def run(bounds: tuple[int, int]) -> None:
-            function(
-                Run(
-                    block,
-                    entity_offset,
-                    grouped.row_ptr,
-                    grouped.feature_ptr,
-                    *bounds,
-                    coefficients,
-                    pointers,
-                    margin,
-                    outcome,
-                )
-            )
+            entities = (grouped.row_ptr, *bounds, coefficients, pointers)
+            function(Run(block, entity_offset, *entities, margin, outcome))
 
         cuts = grouped.bounds().tolist()
         for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
@@ -122,11 +100,8 @@ class LocalEngine:
                 self._progress(done / (len(cuts) - 1))
         scores = np.empty_like(margin)
         scores[grouped.order] = margin - entity_offset
-        samples = np.diff(grouped.row_ptr)
-        table = EntityTable(
-            grouped.ids, samples, grouped.feature_ptr, grouped.features, coefficients, outcome
-        )
-        return table, scores
+        learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome)
+        return EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt), scores
 
     def entity_positions(self, rows: Dataset, entity: str, known: pa.Array) -> NDArray[np.int32]:
         """Return where each row's entity lies in `known`, -1 where it does not."""
@@ -169,6 +144,23 @@ def available_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _starting_point(grouped: Grouped, intercept: int, start: EntityTable | None) -> Floats:
+    """Return zeros, or the coefficients that `start` has for the same entity and feature."""
+    coefficients = np.zeros(grouped.feature_ptr[-1] + intercept * grouped.entities)
+    if start is not None:
+        copy_matching(
+            positions(grouped.ids, start.ids),
+            grouped.feature_ptr,
+            grouped.features,
+            start.feature_ptr,
+            start.features,
+            start.coefficients,
+            intercept,
+            coefficients,
+        )
+    return coefficients
 
 
 def _empty_outcome(entities: int) -> Outcome:
