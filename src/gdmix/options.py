@@ -186,15 +186,41 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
 
 
 def _problem(details: ErrorDetails) -> tuple[str, str]:
-    path = [str(part) for part in details["loc"] if not str(part).startswith(VARIANT)]
+    path = [
+        str(part)
+        for part in details["loc"]
+        # a tag of a union and pydantic's mark of a mapping's key are no names of options
+        if not str(part).startswith(VARIANT) and part != "[key]"
+    ]
     if details["type"] == _UNKNOWN:
         return ".".join(path), details["msg"]
     if details["type"] == "missing":
         return ".".join(path), "required option is missing"
-    message = details["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = _allowed(details)
     if details["type"] == INVALID:
         option, _, rest = message.partition(": ")
         return ".".join([*path, option]), rest
     found = repr(details["input"])
     found = found if len(found) <= _SHOWN else f"{found[:_SHOWN]} ..."
     return ".".join(path), f"found {found}; expected {message}"
+
+
+def _allowed(details: ErrorDetails) -> str:
+    """Say what is allowed, in the words of a YAML file where pydantic speaks of Python."""
+    context = details.get("ctx", {})
+    words = {
+        "too_short": f"at least {context.get('min_length')}",
+        "string_too_short": "text that is not empty",
+        "string_type": "text",
+        "string_pattern_mismatch": "a name of letters, digits, '.', '_' and '-'",
+        "float_parsing": "a number",
+        "float_type": "a number",
+        "int_parsing": "a whole number",
+        "int_from_float": "a whole number",
+        "int_type": "a whole number",
+        "bool_parsing": "true or false",
+        "bool_type": "true or false",
+        "dict_type": "a mapping",
+        "tuple_type": "a list",
+    }
+    return words.get(details["type"], details["msg"].removeprefix("Input should be "))

@@ -113,9 +113,13 @@ CASES = {
     "name that is no folder": (
         set_option("coordinates.a/b", {}),
         nothing,
-        ["coordinates.a/b", "pattern"],
+        ["coordinates.a/b: found 'a/b'", "a name of letters, digits"],
     ),
-    "no coordinates": (set_option("coordinates", {}), nothing, ["coordinates: found {}"]),
+    "no coordinates": (
+        set_option("coordinates", {}),
+        nothing,
+        ["coordinates: found {}; expected at least 1"],
+    ),
     "missing entity column": (
         set_option("coordinates.per-user.entity", "usr_id"),
         nothing,
