@@ -43,11 +43,13 @@ def over_updates(
         "hovertemplate": f"%{{customdata}}<br>{plain(title)} <b>%{{y:,.4f}}</b><extra></extra>",
     }
     ticks = _named(updates)
-    pad = 0.04 * max(len(at) - 1, 1) + 0.1
+    pad = 0.1 * max(len(at) - 1, 1) + 0.1
     x = axis(
         tickvals=ticks,
         ticktext=[plain(clipped(label(updates[tick]), _LONGEST_TICK)) for tick in ticks],
         tickangle=-40 if len(at) > _LEVEL_TICKS else 0,
+        # else the last name, wider than its half of the space, is left out
+        ticklabeloverflow="allow",
         range=[-pad, len(at) - 1 + pad],
     )
     return figure([line, points], x, axis(showgrid=True, nticks=6))
