@@ -32,7 +32,19 @@ AnyCoordinate = Annotated[
     Discriminator(_which),
 ]
 # coordinates name folders of the model directory
-CoordinateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+CoordinateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
+def _invalid(option: str, problem: str) -> PydanticCustomError:
+    # pydantic fills in what stands in braces
+    return PydanticCustomError(INVALID, "{text}", {"text": f"{option}: {problem}"})
+
+
+def _absent_is_empty(value: object) -> object:
+    """``global:`` with nothing below it is a coordinate with all defaults."""
+    if isinstance(value, Mapping):
+        return {name: {} if item is None else item for name, item in value.items()}
+    return value
 
 
 def _paths(value: object) -> object:
@@ -49,7 +61,9 @@ class ModelOptions(Columns):
     """Everything that defines a model; `MixedModel` takes these as arguments."""
 
     task: TaskName = Field(default="logistic", description="Loss and link: logistic or linear.")
-    coordinates: dict[CoordinateName, AnyCoordinate] = Field(
+    coordinates: Annotated[
+        dict[CoordinateName, AnyCoordinate], BeforeValidator(_absent_is_empty)
+    ] = Field(
         min_length=1,
         description="The model's blocks in the order they are updated; one with `entity` is a "
         "random effect.",
@@ -68,14 +82,46 @@ class ModelOptions(Columns):
     )
 
     @model_validator(mode="after")
-    def _check_metrics(self) -> Self:
+    def _check(self) -> Self:
+        self._check_metrics()
+        self._check_bags()
+        for name, coordinate in self.coordinates.items():
+            self._check_columns(name, coordinate)
+        return self
+
+    def _check_metrics(self) -> None:
+        fitting = {name for name, metric in METRICS.items() if self.task in metric.tasks}
         for name in self.metrics:
             if name not in METRICS:
-                hint = did_you_mean(name, METRICS)
-                raise PydanticCustomError(
-                    INVALID, "metrics: no metric {name}; {hint}", {"name": repr(name), "hint": hint}
-                )
-        return self
+                raise _invalid("metrics", f"no metric {name!r}; {did_you_mean(name, fitting)}")
+            if name not in fitting:
+                allowed = ", ".join(sorted(fitting))
+                problem = f"{name!r} is no metric of task {self.task!r}; expected {allowed}"
+                raise _invalid("metrics", problem)
+
+    def _check_bags(self) -> None:
+        for bag, features in self.bags.items():
+            for feature in features:
+                if feature.column in self.bags:
+                    problem = f"holds the bag {feature.column!r}; expected columns"
+                    raise _invalid(f"bags.{bag}", problem)
+
+    def _check_columns(self, name: str, coordinate: FixedEffect | RandomEffect) -> None:
+        where = f"coordinates.{name}.features"
+        for feature in coordinate.features:
+            if feature.column in self.bags and feature != Feature(column=feature.column):
+                problem = f"{feature.column!r} is a bag; expected its name alone"
+                raise _invalid(where, f"{problem}; give kind, scale and separator in the bag")
+        seen: set[tuple[str, str]] = set()
+        for feature in self.features_of(name):
+            if feature.column == self.label:
+                raise _invalid(where, f"{feature.column!r} is the label; remove it")
+            if (feature.column, feature.kind) in seen:
+                raise _invalid(where, f"column {feature.column!r} is there twice; remove one")
+            seen.add((feature.column, feature.kind))
+        if isinstance(coordinate, RandomEffect) and coordinate.entity == self.label:
+            problem = f"{coordinate.entity!r} is the label; expected the column of an id"
+            raise _invalid(f"coordinates.{name}.entity", problem)
 
     @property
     def kind(self) -> Task:

@@ -57,18 +57,21 @@ class MixedModel:
 
     def __init__(self, *, threads: int | None = None, **options: Any) -> None:  # noqa: ANN401
         self.options = ModelOptions(**options)
-        self.threads = threads
+        self.threads = _checked(threads)
+        # as they were given: scikit-learn's clone() asks for the very same objects back
+        self._params = options
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the options, as given or by default; `deep` is accepted for scikit-learn."""
-        names = ModelOptions.model_fields
-        return {"threads": self.threads, **{name: getattr(self.options, name) for name in names}}
+        current = {name: getattr(self.options, name) for name in ModelOptions.model_fields}
+        return {"threads": self.threads, **current, **self._params}
 
     def set_params(self, **params: Any) -> Self:  # noqa: ANN401 - as typed by ModelOptions
         """Change options; what was fitted stays until the next `fit`."""
         merged = {**self.get_params(), **params}
-        self.threads = merged.pop("threads")
+        self.threads = _checked(merged.pop("threads"))
         self.options = ModelOptions(**merged)
+        self._params = merged
         return self
 
     def fit(
@@ -116,9 +119,9 @@ class MixedModel:
         -------
         pyarrow.Table, or a pandas or polars frame when `data` is one
             Columns ``uid``, ``score``, ``probability`` (``mean`` for the linear task),
-            ``score_<coordinate>`` for every coordinate, and ``label`` and ``weight`` where the
-            data has them. Entities and features without a model score 0 and are counted in
-            ``unseen_``.
+            ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
+            has them, and the entity columns; a pandas frame keeps its index. Entities and
+            features without a model score 0 and are counted in ``unseen_``.
 
         Raises
         ------
@@ -131,7 +134,7 @@ class MixedModel:
         parts = score_source(engine, self.options, self._fitted(), source, self.unseen_)
         return _like(data, pa.concat_tables(list(parts)))
 
-    def evaluate(self, data: Data, metrics: Iterable[str] | None = None) -> dict[str, float]:
+    def evaluate(self, data: Data, metrics: str | Iterable[str] | None = None) -> dict[str, float]:
         """Return metrics of the scores on labelled data.
 
         Raises
@@ -141,7 +144,8 @@ class MixedModel:
         ConfigError
             A metric is unknown.
         """
-        names = tuple(metrics or self.options.metrics or self.options.kind.metrics)
+        asked = (metrics,) if isinstance(metrics, str) else metrics
+        names = tuple(asked or self.options.metrics or self.options.kind.metrics)
         # the same check, and the same message, as for the option
         ModelOptions.parse({**self.options.plain(), "metrics": names})
         rows, _ = read(open_source(data), self.options.layout(), self._fitted().indexes)
@@ -164,7 +168,7 @@ class MixedModel:
         """
         options, model, history = load_model(Path(path))
         found = cls.__new__(cls)
-        found.options, found.threads = options, None
+        found.options, found.threads, found._params = options, None, {}
         found.model_, found.history_ = model, history
         return found
 
@@ -180,10 +184,16 @@ def load(path: str | Path) -> MixedModel:
     return MixedModel.load(path)
 
 
+def _checked(threads: int | None) -> int | None:
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ConfigError("threads", f"found {threads!r}", "a whole number from 1, or None for all")
+    return threads
+
+
 def _like(data: Data, table: pa.Table) -> Any:  # noqa: ANN401 - the caller's kind of frame
     module = type(data).__module__.partition(".")[0]
     if module == "pandas":
-        return table.to_pandas()
+        return table.to_pandas().set_index(data.index)
     if module == "polars":
         import polars
 

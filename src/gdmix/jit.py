@@ -23,6 +23,8 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
+from gdmix.cachedir import cache_root
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _PACKAGE = Path(__file__).parent
@@ -67,8 +69,7 @@ def cache_directory() -> Path:
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
     for path in kernel_sources(_PACKAGE):
         digest.update(path.read_bytes())
-    root = os.environ.get("GDMIX_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "gdmix" / "kernels" / digest.hexdigest()[:16]
+    return cache_root() / "kernels" / digest.hexdigest()[:16]
 
 
 def kernel_sources(package: Path) -> list[Path]:

@@ -212,7 +212,7 @@ def _allowed(details: ErrorDetails) -> str:
         "too_short": f"at least {context.get('min_length')}",
         "string_too_short": "text that is not empty",
         "string_type": "text",
-        "string_pattern_mismatch": "a name of letters, digits, '.', '_' and '-'",
+        "string_pattern_mismatch": "a name of letters, digits, '_' and '-', 64 at most",
         "float_parsing": "a number",
         "float_type": "a number",
         "int_parsing": "a whole number",
@@ -221,6 +221,7 @@ def _allowed(details: ErrorDetails) -> str:
         "bool_parsing": "true or false",
         "bool_type": "true or false",
         "dict_type": "a mapping",
+        "model_type": "a mapping of options",
         "tuple_type": "a list",
     }
     return words.get(details["type"], details["msg"].removeprefix("Input should be "))

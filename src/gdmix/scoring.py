@@ -47,11 +47,22 @@ def score_source(
 
     The label and weight are copied to the scores where the data has them; a label may be null.
     """
-    label = options.label is not None and options.label in source.schema.names
+    options = _without_absent(options, source)
     first = 0
+    label = options.label is not None
     for rows in read_stream(source, options.layout(), model.indexes, label=label):
         yield score_rows(engine, options, model, rows, unseen, first)
         first += rows.rows
+
+
+def _without_absent(options: ModelOptions, source: Source) -> ModelOptions:
+    """Scoring needs no label, weight or uid: those that the data lacks are not asked for."""
+    absent = {
+        role: None
+        for role in ("label", "weight", "uid")
+        if getattr(options, role) not in source.schema.names
+    }
+    return options.model_copy(update=absent)
 
 
 def score_rows(

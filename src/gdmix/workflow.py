@@ -7,7 +7,6 @@ run/
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,12 @@ from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
 from gdmix.store.aside import replacing, write_text
-from gdmix.store.checkpoint import Checkpoints
+from gdmix.store.checkpoint import Checkpoints, identity
 from gdmix.store.directory import Saved, save_model
-from gdmix.store.run import make_folder, require_free, write_json
+from gdmix.store.run import LOG, claimed, finish, make_folder
 from gdmix.warmup import warm_up
+
+_SCORES = "part-00000.parquet"
 
 
 class Watcher:
@@ -93,27 +94,28 @@ def train(
         The output is taken or cannot be written, or does not fit the run to resume.
     """
     path = Path(options.output)
-    require_free(path, resume=resume, overwrite=overwrite)
     watcher = watcher or Watcher()
     clock = Stopwatch(watcher.stage)
-    with clock.stage("read"):
-        rows, held_out, indexes = _read(options)
-    make_folder(path, resume=resume)
-    log = RunLog(path / "log.jsonl")
-    log.event("start", rows=rows.rows, resumed=resume)
-    write_text(path / "config.yaml", options.to_yaml())
-    checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, rows)
-    state = checkpoints.load() if resume else State()
-    with clock.stage("kernels"):
-        warm_up(options)
-    engine = LocalEngine(options.threads, watcher.share)
-    observers = [checkpoints.save, log.update, watcher.update]
-    with clock.stage("train"):
-        descend(engine, options.plan(), rows, held_out, state, observers)
-    with clock.stage("write"):
-        run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
-        _write(run, engine, {"train": rows, "validation": held_out})
-    log.event("finish", seconds=clock.seconds)
+    with claimed(path, resume=resume, overwrite=overwrite):
+        with clock.stage("read"):
+            rows, held_out, indexes = _read(options)
+        data = identity(options.model_options(), indexes, rows, held_out)
+        checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
+        state = checkpoints.load() if resume else State()
+        make_folder(path, resume=resume)
+        log = RunLog(path / LOG)
+        log.event("start", rows=rows.rows, resumed=resume)
+        write_text(path / "config.yaml", options.to_yaml())
+        with clock.stage("kernels"):
+            warm_up(options)
+        engine = LocalEngine(options.threads, watcher.share)
+        observers = [checkpoints.save, log.update, watcher.update]
+        with clock.stage("train"):
+            descend(engine, options.plan(), rows, held_out, state, observers)
+        with clock.stage("write"):
+            run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
+            _write(run, engine, {"train": rows, "validation": held_out})
+        log.event("finish", seconds=clock.seconds)
     return run
 
 
@@ -134,20 +136,18 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
         if rows is not None:
             found = Unseen()
             table = score_rows(engine, run.options, run.model, rows, found)
-            with replacing(run.path / "scores" / split) as aside:
+            with replacing(run.path / "scores" / split, _SCORES) as aside:
                 aside.mkdir(parents=True)
-                pq.write_table(table, aside / "part-00000.parquet", compression="zstd")
+                pq.write_table(table, aside / _SCORES, compression="zstd")
             unseen[split] = {
                 "rows": found.rows,
                 "entities": dict(found.entities),
                 "features": dict(found.features),
             }
-    # written last: a run directory with metrics.json is a whole one
     metrics = {
         "final": dict(run.history[-1].metrics),
         "history": history,
         "unseen": unseen,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
-    write_json(run.path / "metrics.json", metrics)
-    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    finish(run.path, metrics)

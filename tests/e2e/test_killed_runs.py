@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gdmix
+from gdmix.errors import RunError
 
 
 def coefficients(path):
@@ -49,13 +50,86 @@ def test_killed_run_resumes_to_the_same_model(run, process, config, tmp_path):
         assert values == pytest.approx(expected[name], abs=1e-7)
 
 
-def test_resume_refuses_other_data_and_other_options(run, config, tmp_path):
-    path = config(sweeps=2)
-    assert run("train", path, "--quiet")[0] == 0
-    # a finished run is not resumed
+def cut_off(run, path, monkeypatch):
+    """Run until the third update and stop there, as a crash would."""
+    from gdmix.cli.progress import TrainingTable
+
+    def crash(self, update, state):
+        if len(state.history) == 3:
+            raise RuntimeError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingTable, "update", crash)
+        with pytest.raises(RuntimeError, match="crash"):
+            run("train", path, "--quiet")
+
+
+def test_resume_refuses_what_differs_and_changes_nothing(run, config, tmp_path, monkeypatch):
+    path = config(sweeps=3)
     status, _, err = run("train", path, "--resume")
-    assert status == 2
-    assert "finished" in err
+    assert (status, "no run to resume" in err) == (2, True)
+    cut_off(run, path, monkeypatch)
+    files = {name: (tmp_path / "run" / name).read_text() for name in ("config.yaml", "log.jsonl")}
+    for change in ("coordinates.global.l2=2", "metrics=[auc]", "validation=[]"):
+        status, _, err = run("train", path, "--resume", "--set", change)
+        assert status == 2
+        assert "was started with other data or options" in err
+    for name, text in files.items():
+        assert (tmp_path / "run" / name).read_text() == text
+    # more sweeps may be asked for, and the report is drawn
+    assert (
+        run("train", path, "--resume", "--quiet", "--set", "sweeps=5", "--set", "report=true")[0]
+        == 0
+    )
+    assert (tmp_path / "run" / "report.html").is_file()
+    status, _, err = run("train", path, "--resume")
+    assert (status, "finished" in err) == (2, True)
+
+
+def test_overwriting_keeps_the_old_run_until_the_new_one_is_whole(
+    run, config, tmp_path, monkeypatch
+):
+    path = config()
+    assert run("train", path, "--quiet")[0] == 0
+    before = coefficients(tmp_path)
+    from gdmix import workflow
+
+    def fail(options):
+        raise RuntimeError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "warm_up", fail)
+        with pytest.raises(RuntimeError, match="crash"):
+            run("train", path, "--overwrite", "--quiet")
+    kept = gdmix.load(tmp_path / "run.previous" / "model").model_
+    assert np.array_equal(kept.parts["global"].coefficients, before["global"])
+    # a run cut off is replaced; the whole one goes when another is whole
+    assert run("train", path, "--overwrite", "--quiet")[0] == 0
+    assert not (tmp_path / "run.previous").exists()
+    assert not list(tmp_path.glob(".run*"))
+
+
+def test_a_log_alone_is_no_run(run, config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").write_text("x\n")
+    (tmp_path / "run" / "thesis.txt").write_text("thesis")
+    status, _, err = run("train", config(), "--overwrite")
+    assert (status, "is not a run directory" in err) == (2, True)
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "thesis"
+
+
+def test_one_run_at_a_time(run, process, config, tmp_path):
+    path = config(sweeps=100_000, sweep_tolerance=0.0)
+    first = process("train", path, "--quiet")
+    state = tmp_path / "run" / "checkpoints" / "state.json"
+    deadline = time.monotonic() + 120
+    while not updates(state) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for more in ([], ["--overwrite"], ["--resume"]):
+        status, _, err = run("train", path, *more)
+        assert (status, "another run is writing here" in err) == (2, True)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
 
 
 def test_failed_save_leaves_the_old_model(config, run, tmp_path, monkeypatch):
@@ -69,7 +143,7 @@ def test_failed_save_leaves_the_old_model(config, run, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(directory, "write_part", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunError, match="No space left on device"):
         model.save(tmp_path / "run" / "model")
     assert sorted(path.name for path in (tmp_path / "run").rglob("*")) == before
     again = gdmix.load(tmp_path / "run" / "model")

@@ -161,7 +161,9 @@ def test_evaluate_is_the_metric_of_the_scores(data, fitted):
     assert found["auc"] == pytest.approx(roc_auc_score(scores["label"], scores["score"]), abs=1e-12)
     expected = log_loss(scores["label"], scores["probability"])
     assert found["logistic_loss"] == pytest.approx(expected, abs=1e-12)
-    assert list(fitted.evaluate(data, ["rmse"])) == ["rmse"]
+    assert fitted.evaluate(data, "auc") == {"auc": found["auc"]}
+    with pytest.raises(ConfigError, match="'rmse' is no metric of task 'logistic'"):
+        fitted.evaluate(data, ["rmse"])
     with pytest.raises(ConfigError, match="did you mean 'auc'"):
         fitted.evaluate(data, ["acu"])
 
@@ -177,7 +179,69 @@ def test_params():
         made.set_params(sweps=2)
 
 
+def test_scikit_learn_clones_it():
+    from sklearn.base import clone
+
+    made = model(sweeps=3, threads=2)
+    copy = clone(made)
+    assert copy.get_params() == made.get_params()
+    assert copy.set_params(sweeps=2).options.sweeps == 2
+
+
+def test_pandas_keeps_its_index(data, fitted):
+    rows = data.to_pandas()
+    rows = rows[rows["age"] > 0]
+    scores = fitted.predict(rows)
+    assert scores.index.equals(rows.index)
+    assert rows.assign(score=scores["score"])["score"].notna().all()
+
+
+def test_scoring_asks_for_no_weight_and_no_uid(data):
+    fitted = model(weight="weight").fit(data)
+    scores = fitted.predict(data.drop_columns(["weight", "uid"]))
+    assert "weight" not in scores.schema.names
+    assert scores["score"].equals(fitted.predict(data)["score"])
+
+
+def test_a_free_intercept_of_the_linear_task_has_no_bound():
+    rows = {"user": ["a", "a", "b"], "y": [1000.0, 1002.0, -500.0]}
+    effect = RandomEffect("user", penalize_intercept=False)
+    fitted = MixedModel(task="linear", label="y", coordinates={"user": effect}).fit(rows)
+    assert fitted.model_.parts["user"].split()[0] == pytest.approx([1001.0, -500.0])
+    assert fitted.history_[0]["status"] == {"converged": 2}
+
+
+def test_options_that_cannot_be_meant():
+    age = {"global": FixedEffect(features=["age"])}
+    cases = {
+        "coordinates.a.features: 'click' is the label": {"a": FixedEffect(features=["click"])},
+        "coordinates.a.entity: 'click' is the label": {"a": RandomEffect("click")},
+        "coordinates.a.features: column 'age' is there twice": {
+            "a": FixedEffect(features=["age", {"column": "age", "scale": 2.0}])
+        },
+        "coordinates.a.features: 'bag' is a bag": {
+            "a": FixedEffect(features=[{"column": "bag", "scale": 2.0}])
+        },
+        "coordinates.a.b: found 'a.b'": {"a.b": FixedEffect(features=["age"])},
+    }
+    for words, coordinates in cases.items():
+        with pytest.raises(ConfigError) as caught:
+            model(coordinates=coordinates, bags={"bag": ["age"]})
+        assert words in str(caught.value)
+    with pytest.raises(ConfigError, match=r"bags.outer: holds the bag 'inner'"):
+        model(coordinates=age, bags={"inner": ["age"], "outer": ["inner"]})
+    with pytest.raises(ConfigError, match="'auc' is no metric of task 'linear'"):
+        model(coordinates=age, task="linear", metrics=["auc"])
+    # one column as a number and as codes is no mistake
+    model(coordinates={"a": FixedEffect(features=["n", {"column": "n", "kind": "categorical"}])})
+    # nothing below a coordinate's name: all defaults
+    assert model(coordinates={"mean": None}).options.coordinates["mean"] == FixedEffect()
+
+
 def test_mistakes():
+    for threads in (0, -1, "a"):
+        with pytest.raises(ConfigError, match="threads: found"):
+            model(threads=threads)
     with pytest.raises(ModelError, match="not fitted yet"):
         model().predict(table(10))
     with pytest.raises(ConfigError, match="label: required option"):

@@ -41,7 +41,7 @@ def small_blocks(monkeypatch):
     ["t.csv", "t.tsv", "t.csv.gz", "t.tsv.gz", "t.csv.zst", "t.tsv.zst", "T.CSV", "T.CSV.GZ"],
 )
 def test_text_files(name, tmp_path):
-    text = "n,s,l,b,c,e,y\n1,a,p|q,,7,u,1\n,NA,,true,8,v,0\n"
+    text = "n,s,l,b,c,e,y\n1,a,p|q,,7,u,1\nNA,,,true,8,v,0\n"
     if "tsv" in name:
         text = text.replace(",", "\t")
     data = text.encode()
@@ -54,6 +54,15 @@ def test_text_files(name, tmp_path):
     assert dataset.entities["e"].ids.to_pylist() == ["u", "v"]
     assert dataset.label.tolist() == [1.0, 0.0]
     assert len(indexes["s"]) == 7
+
+
+def test_na_is_a_word_in_text(tmp_path):
+    rows = decode(write(tmp_path / "t.csv", "country,n\nNA,1\nUS,NA\n,3\n"), "country", "n")
+    assert rows == [
+        {("country", "NA"): 1.0, ("n", ""): 1.0},
+        {("country", "US"): 1.0},
+        {("n", ""): 3.0},
+    ]
 
 
 def test_text_details(tmp_path, small_blocks):

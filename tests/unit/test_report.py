@@ -468,7 +468,7 @@ def test_entities_that_are_null_belong_to_no_group():
 def test_weights_count_in_calibration_and_entities(tmp_path):
     path, _ = report_of(write(tmp_path, weight="weight"))
     frame = scores_of(path)
-    scores = Scores.read(path / "scores" / "validation", TASKS["logistic"])
+    scores = Scores.read(path / "scores" / "validation", TASKS["logistic"], weighted=True)
     assert np.array_equal(scores.weight, frame.weight)
     found = calibration(scores)
     assert np.average(np.abs(np.subtract(found.predicted, found.observed))) < 1.0
@@ -486,6 +486,44 @@ def test_constant_predictions_share_one_bin(tmp_path):
     pq.write_table(pa.table(rows), tmp_path / "part-00000.parquet")
     found = calibration(Scores.read(tmp_path, TASKS["linear"]))
     assert (found.rows, found.predicted, found.observed) == ((4,), (0.5,), (0.75,))
+
+
+def test_metrics_that_a_run_got_when_it_was_resumed(tmp_path):
+    run = train(TrainOptions.parse(write(tmp_path, sweeps=2)))
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    for update in metrics["history"][:4]:
+        del update["metrics"]["auc"]
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    page = Page(build_report(run.path).read_text(encoding="utf-8"))
+    by_name = {line.metric.name: line for line in gather(run.path).headlines}
+    known = [update["metrics"]["auc"] for update in metrics["history"][4:]]
+    assert np.isnan(by_name["auc"].first)
+    assert by_name["auc"].best == max(known)
+    assert np.isfinite(by_name["logistic_loss"].first)
+    assert [None] * 4 + known in [figure["data"][1]["y"] for figure in page.figures[:2]]
+    assert "nan" not in page.text
+    assert "not a number" not in page.text
+
+
+@pytest.mark.parametrize("weight", [None, "importance"])
+@pytest.mark.parametrize("name", ["score", "label", "weight", "score_per-user"])
+def test_entity_columns_that_share_the_name_of_a_score(tmp_path, name, weight):
+    values = write(tmp_path, weight=weight)
+    values["coordinates"]["per-user"]["entity"] = name
+    for split in ("train", "valid"):
+        file = tmp_path / f"{split}.parquet"
+        names = {"weight": "importance", "user_id": name}
+        rows = pq.read_table(file)
+        rows = rows.rename_columns([names.get(column, column) for column in rows.column_names])
+        pq.write_table(rows, file)
+    path, page = report_of(values)
+    rows = pq.read_table(tmp_path / "valid.parquet")
+    scores = Scores.read(path / "scores" / "validation", TASKS["logistic"], weighted=bool(weight))
+    codes, ids = scores.entities(name)
+    assert ids.take(pa.array(codes)).to_pylist() == rows[name].to_pylist()
+    expected = rows[weight].to_numpy() if weight else np.ones(len(rows))
+    assert np.array_equal(scores.weight, expected)
+    assert f"Validation AUC per {name}" in page.text
 
 
 def test_long_names_are_cut_and_stay_apart():

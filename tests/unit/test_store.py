@@ -13,7 +13,7 @@ from gdmix.descent import descend
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import RunError
 from gdmix.store import aside, parts
-from gdmix.store.checkpoint import Checkpoints
+from gdmix.store.checkpoint import Checkpoints, identity
 from tests.made_up import table
 
 
@@ -75,6 +75,27 @@ def test_replacing_keeps_the_old_when_the_body_fails(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_nothing_else_is_replaced(fitted, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("work")
+    with pytest.raises(RunError, match="holds other things"):
+        fitted.save(tmp_path / "src")
+    with pytest.raises(RunError, match="is a file"):
+        fitted.save(tmp_path / "src" / "a.py")
+    with pytest.raises(RunError, match="is a folder"):
+        aside.write_text(tmp_path / "src", "text")
+    assert (tmp_path / "src" / "a.py").read_text() == "work"
+    fitted.save(tmp_path / "src" / ".." / "model")
+    assert (tmp_path / "model" / "manifest.json").is_file()
+
+
+def test_output_that_cannot_be_written(fitted):
+    with pytest.raises(RunError, match=r"/proc/model: cannot be written"):
+        fitted.save("/proc/model")
+    with pytest.raises(RunError, match=r"/dev/full/model: cannot be written"):
+        fitted.save("/dev/full/model")
+
+
 def test_checkpoints_resume_and_refuse(tmp_path):
     def options(**changes):
         coordinates = {
@@ -85,7 +106,8 @@ def test_checkpoints_resume_and_refuse(tmp_path):
 
     def start(made, rows):
         data, indexes = read(open_source(rows), made.layout())
-        return data, Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, data)
+        mark = identity(made, indexes, data, None)
+        return data, Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, mark)
 
     made = options()
     data, checkpoints = start(made, table(100))
@@ -100,7 +122,10 @@ def test_checkpoints_resume_and_refuse(tmp_path):
     folders = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert folders == ["00003-global", "00004-user", "state.json"]
 
-    for changed, rows in ((options(l2=2.0), table(100)), (made, table(100, seed=3))):
+    renamed = table(100).to_pydict()
+    renamed["user_id"] = [user + 1000 for user in renamed["user_id"]]
+    others = [(options(l2=2.0), table(100)), (made, table(100, seed=3)), (made, renamed)]
+    for changed, rows in others:
         with pytest.raises(RunError, match="was started with other data or options"):
             start(changed, rows)[1].load()
     # more sweeps may be added

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -49,7 +50,8 @@ class RandomEffect(Coordinate):
         start: EntityModel | None,
     ) -> Fit:
         """Solve every entity against `offset`; see `Coordinate.fit`."""
-        problem = Problem(self.ridge, self.intercept_bound, self.tolerance, self.max_iterations)
+        bound = self.intercept_bound if loss.saturates() else math.inf
+        problem = Problem(self.ridge, bound, self.tolerance, self.max_iterations)
 
         def solve(run: Run) -> None:
             solve_entities(

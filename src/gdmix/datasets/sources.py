@@ -17,7 +17,7 @@ from gdmix.datasets.describe import (
     Remote,
     Unavailable,
 )
-from gdmix.errors import DatasetError
+from gdmix.errors import DatasetError, RunError
 
 Progress = Callable[[str], None]
 
@@ -133,6 +133,6 @@ def _from_network(remote: Remote, form: Form, kept: Path, progress: Progress) ->
     files = _verified(remote.fetch(form), form, remote.label)
     try:
         cache.keep(files, kept)
-    except OSError as error:  # a read-only home must not stop a run that has its data
+    except (OSError, RunError) as error:  # a read-only home must not stop a run that has its data
         progress(f"not kept for the next time: {error}")
     return Found(files, form, remote.label)

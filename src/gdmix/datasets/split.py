@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gdmix.datasets.cache import aside
-from gdmix.errors import DatasetError
+from gdmix.errors import DatasetError, RunError
+from gdmix.store.aside import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,17 +37,12 @@ def write(parts: Parts, folder: Path) -> tuple[Path, Path]:
 
     paths = (folder / "train.parquet", folder / "validation.parquet")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
+        # renamed when both are complete, lest one split's train meet another's validation
+        with ExitStack() as both:
             for table, path in zip(parts, paths, strict=True):
-                pq.write_table(table, aside(path), compression="zstd")
-            # only when both are complete, lest one split's train meet another's validation
-            for path in paths:
-                aside(path).replace(path)
-        finally:
-            for path in paths:
-                aside(path).unlink(missing_ok=True)
-    except OSError as error:
+                aside = both.enter_context(replacing(path))
+                pq.write_table(table, aside, compression="zstd")
+    except (OSError, RunError) as error:
         raise DatasetError(
             str(folder), f"cannot be written ({error})", hint="name another output folder"
         ) from None

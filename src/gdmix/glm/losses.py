@@ -28,6 +28,9 @@ class Loss(Protocol):
     def d2(self, margin: float, label: float) -> float:
         """Return the curvature in the margin."""
 
+    def saturates(self) -> bool:
+        """Tell whether labels of one class push the margin on for ever."""
+
 
 class Logistic(NamedTuple):
     """``log(1 + exp(s)) - y s`` for labels 0 and 1: minus the Bernoulli log-likelihood.
@@ -54,6 +57,10 @@ class Logistic(NamedTuple):
         small = math.exp(-abs(margin))
         return small / ((1.0 + small) * (1.0 + small))
 
+    def saturates(self) -> bool:
+        """Return True: with labels all 1 the loss falls as long as the margin grows."""
+        return True
+
 
 class Squared(NamedTuple):
     """``(s - y)^2 / 2``: minus the Gaussian log-likelihood at unit variance."""
@@ -71,6 +78,10 @@ class Squared(NamedTuple):
     def d2(self, margin: float, label: float) -> float:
         """Return 1."""
         return 1.0
+
+    def saturates(self) -> bool:
+        """Return False: there is a best margin for any labels."""
+        return False
 
 
 _LOSSES: tuple[type, ...] = (Logistic, Squared)

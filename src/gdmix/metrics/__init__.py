@@ -17,21 +17,25 @@ Floats = NDArray[np.float64]
 
 
 class Metric(NamedTuple):
-    """A named figure of ``(label, score, weight)``; scores are margins, before any link."""
+    """A named figure of ``(label, score, weight)``; scores are margins, before any link.
+
+    `tasks` names the tasks whose labels and scores it is made for.
+    """
 
     name: str
     title: str
     function: Callable[[Floats, Floats, Floats], float]
     larger_is_better: bool
+    tasks: tuple[str, ...]
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("auc", "AUC", auc, True),
-        Metric("logistic_loss", "log-loss", logistic_loss, False),
-        Metric("rmse", "RMSE", rmse, False),
-        Metric("mse", "MSE", mean_squared_error, False),
-        Metric("mae", "MAE", mean_absolute_error, False),
+        Metric("auc", "AUC", auc, True, ("logistic",)),
+        Metric("logistic_loss", "log-loss", logistic_loss, False, ("logistic",)),
+        Metric("rmse", "RMSE", rmse, False, ("linear",)),
+        Metric("mse", "MSE", mean_squared_error, False, ("linear",)),
+        Metric("mae", "MAE", mean_absolute_error, False, ("linear",)),
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Content:
     trained, validated : int
         Rows.
     updates : list of Update
+        Each with the metrics of the last at least; NaN where one was not measured.
     headlines : list of Headline
     notices : list of Notice
     effects : list of Fixed or Random
@@ -100,8 +101,9 @@ def gather(run: Path) -> Content:
     """
     metrics = read_json(run / FINISHED)
     saved = load_model(run / "model")
-    updates = [from_plain(values) for values in metrics["history"]]
-    scores = Scores.read(run / "scores" / "validation", saved.options.kind)
+    updates = _with_all_metrics([from_plain(values) for values in metrics["history"]])
+    weighted = saved.options.weight is not None
+    scores = Scores.read(run / "scores" / "validation", saved.options.kind, weighted=weighted)
     unseen = metrics["unseen"].get("validation", {})
     effects = _effects(saved.model, updates, scores, unseen)
     validated = int(unseen.get("rows", 0))
@@ -139,6 +141,12 @@ def _effects(
             counts = (entities.get(name, 0), features.get(part.shard, 0))
             found.append(random_effect(name, part, index, last[name], counts, quality))
     return found
+
+
+def _with_all_metrics(updates: Sequence[Update]) -> list[Update]:
+    """Give every update the last one's metrics: a run resumed with others lacks them before."""
+    unknown = dict.fromkeys(updates[-1].metrics, math.nan)
+    return [replace(update, metrics=unknown | dict(update.metrics)) for update in updates]
 
 
 def _headlines(updates: Sequence[Update]) -> list[Headline]:

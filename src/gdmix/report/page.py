@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdmix.errors import MissingExtraError
+from gdmix.plainjson import dumps
 from gdmix.report import panels, text
 from gdmix.report.content import Content
 from gdmix.report.effects import Fixed, Random
@@ -101,22 +100,13 @@ class Renderer:
 
 def script_json(values: object) -> str:
     """Return JSON that may stand in a script element: it cannot close it, and has no NaN."""
-    encoded = json.dumps(_finite(values), allow_nan=False, separators=(",", ":"))
-    return encoded.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return dumps(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _section(effect: Fixed | Random, colour: dict[str, str]) -> Section:
     if isinstance(effect, Fixed):
         return Section(effect, True, colour[effect.name], panels.of_fixed(effect, colour))
     return Section(effect, False, colour[effect.name], panels.of_random(effect, colour))
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _ids() -> Callable[[], str]:

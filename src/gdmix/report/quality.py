@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +20,20 @@ from gdmix.tasks import Task
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+OfGroups = Callable[[Floats, Floats, Floats, Codes, int], Floats]
+Edges = Callable[[Floats], Floats | None]
 
 _DECIMALS = 10
 _EQUAL = 1e-9
 _STEPS = np.array([0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 100000])
+
+
+class Measure(NamedTuple):
+    """How entities are measured: the metric, its values of groups, and histogram bins of those."""
+
+    metric: Metric
+    of_groups: OfGroups
+    edges: Edges
 
 
 @dataclass(frozen=True)
@@ -76,14 +88,14 @@ class Quality:
 
 def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | None:
     """Measure every entity; None when no entity can be measured."""
-    metric = METRICS["auc" if scores.task.name == "logistic" else "rmse"]
+    metric, _, edges_of = _measure(scores.task)
     codes, ids = scores.entities(part.entity)
     # rounded, as a difference is not exact and would tell apart rows whose scores are equal
     without_score = np.round(scores.score - scores.own(name), _DECIMALS)
     full = per_entity(scores.task, scores.label, scores.score, scores.weight, codes)
     without = per_entity(scores.task, scores.label, without_score, scores.weight, codes)
     known = np.isfinite(full) & np.isfinite(without)
-    edges = _edges(scores.task, full[known], without[known])
+    edges = edges_of(np.concatenate([full[known], without[known]]))
     if edges is None:
         return None
     rows = codes >= 0
@@ -110,15 +122,39 @@ def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | No
 
 
 def per_entity(task: Task, label: Floats, score: Floats, weight: Floats, codes: Codes) -> Floats:
-    """Return the AUC, or the RMSE for a linear task, of each entity; NaN where there is none."""
+    """Return the task's first metric of each entity; NaN where there is none."""
     groups = int(codes.max(initial=-1)) + 1
     rows = codes >= 0
     label, score, weight, codes = label[rows], score[rows], weight[rows], codes[rows]
-    if task.name == "logistic":
-        return grouped_auc(label, score, weight, codes, groups)
+    return _measure(task).of_groups(label, score, weight, codes, groups)
+
+
+def _measure(task: Task) -> Measure:
+    metric = METRICS[task.metrics[0]]
+    return Measure(metric, *_MEASURES[metric.name])
+
+
+def _grouped_rmse(
+    label: Floats, score: Floats, weight: Floats, codes: Codes, groups: int
+) -> Floats:
     squares = np.bincount(codes, weight * (score - label) ** 2, groups)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.sqrt(squares / np.bincount(codes, weight, groups)))
+
+
+def _edges_of_shares(values: Floats) -> Floats | None:
+    return np.linspace(0.0, 1.0, 21) if len(values) else None
+
+
+def _edges_of_errors(values: Floats) -> Floats | None:
+    return edges_for(values, 24)
+
+
+# by the name of a task's first metric
+_MEASURES: dict[str, tuple[OfGroups, Edges]] = {
+    "auc": (grouped_auc, _edges_of_shares),
+    "rmse": (_grouped_rmse, _edges_of_errors),
+}
 
 
 def _samples(ids: pa.Array, part: EntityModel) -> NDArray[np.int64]:
@@ -127,14 +163,6 @@ def _samples(ids: pa.Array, part: EntityModel) -> NDArray[np.int64]:
     samples = np.zeros(len(at), np.int64)
     samples[at >= 0] = part.table.samples[at[at >= 0]]
     return samples
-
-
-def _edges(task: Task, full: Floats, without: Floats) -> Floats | None:
-    if not len(full):
-        return None
-    if task.name == "logistic":
-        return np.linspace(0.0, 1.0, 21)
-    return edges_for(np.concatenate([full, without]), 24)
 
 
 def _mean(full: Floats, without: Floats, weights: Floats) -> Pair:

@@ -12,9 +12,11 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import RandomEffect
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
@@ -22,7 +24,7 @@ from gdmix.errors import RunError
 from gdmix.history import as_plain, from_plain
 from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing, write_text
-from gdmix.store.parts import read_entities, read_linear, write_part
+from gdmix.store.parts import PART, read_part, write_part
 
 _STATE = "state.json"
 
@@ -35,8 +37,8 @@ class Checkpoints:
     folder : Path
     options : ModelOptions
     indexes : dict of shard to FeatureIndex
-    train : Dataset
-        Training data; a run resumes only on the same data and options.
+    identity : str
+        As `identity` gives it; a run resumes only on the same data and options.
     """
 
     def __init__(
@@ -44,12 +46,12 @@ class Checkpoints:
         folder: Path,
         options: ModelOptions,
         indexes: Mapping[str, FeatureIndex],
-        train: Dataset,
+        identity: str,
     ) -> None:
         self._folder = folder
         self._options = options
         self._indexes = indexes
-        self._identity = identity(options, train)
+        self._identity = identity
         self._folders: dict[str, str] = {}
 
     def save(self, update: Update, state: State) -> None:
@@ -57,7 +59,7 @@ class Checkpoints:
         name = update.coordinate
         part = state.parts[name]
         folder = f"{len(state.history):05d}-{name}"
-        with replacing(self._folder / folder) as aside:
+        with replacing(self._folder / folder, PART) as aside:
             write_part(aside, part, self._indexes[part.shard])
         stale = self._folders.get(name)
         self._folders[name] = folder
@@ -92,29 +94,44 @@ class Checkpoints:
         shards = self._options.shards()
         state = State(history=[from_plain(entry) for entry in record["history"]])
         for name, folder in self._folders.items():
-            coordinate, shard = self._options.coordinates[name], shards[name]
-            place = self._folder / folder
-            if isinstance(coordinate, RandomEffect):
-                intercept = int(coordinate.intercept)
-                state.parts[name] = read_entities(place, shard, coordinate.entity, intercept)
-            else:
-                state.parts[name] = read_linear(place, shard, self._indexes[shard])
+            place, shard = self._folder / folder, shards[name]
+            state.parts[name] = read_part(
+                place, self._options.coordinates[name], shard, self._indexes[shard]
+            )
         return state
 
 
-def identity(options: ModelOptions, train: Dataset) -> str:
-    """Return a digest of the options that shape the solution and of the training data."""
+def identity(
+    options: ModelOptions,
+    indexes: Mapping[str, FeatureIndex],
+    train: Dataset,
+    validation: Dataset | None,
+) -> str:
+    """Return a digest of the options, the features and the data of a run.
+
+    More sweeps may be asked of a run that is resumed; all else must be as it was.
+    """
     plain = options.plain()
-    # a run may be resumed for more sweeps, or with other metrics
-    for name in ("sweeps", "sweep_tolerance", "metrics"):
+    for name in ("sweeps", "sweep_tolerance"):
         plain.pop(name, None)
     digest = hashlib.sha256(json.dumps(plain).encode())
-    for array in (train.label, train.weight, train.offset):
-        digest.update(array.data)
-    for column in train.entities.values():
-        digest.update(column.codes.data)
-    for csr in train.shards.values():
-        digest.update(csr.indptr.data)
-        digest.update(csr.indices.data)
-        digest.update(csr.values.data)
+    for index in indexes.values():
+        _update(digest, index.keys)
+    for rows in (train, validation):
+        if rows is None:
+            continue
+        for numbers in (rows.label, rows.weight, rows.offset):
+            digest.update(numbers.data)
+        for column in rows.entities.values():
+            _update(digest, column.ids)
+            digest.update(column.codes.data)
+        for csr in rows.shards.values():
+            for array in (csr.indptr, csr.indices, csr.values):
+                digest.update(array.data)
     return digest.hexdigest()
+
+
+def _update(digest: Any, array: pa.Array) -> None:  # noqa: ANN401 - hashlib names no type
+    for buffer in array.buffers():
+        if buffer is not None:
+            digest.update(buffer)

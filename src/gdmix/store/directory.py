@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import RandomEffect
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ModelError
+from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing
-from gdmix.store.parts import read_entities, read_linear, write_part
+from gdmix.store.parts import read_part, write_part
 from gdmix.version import __version__
 
 FORMAT = 1
@@ -44,9 +43,9 @@ def save_model(path: Path, saved: Saved) -> None:
     Raises
     ------
     RunError
-        The folder cannot be written.
+        The folder holds something else than a model, or cannot be written.
     """
-    with replacing(path) as aside:
+    with replacing(path, _MANIFEST) as aside:
         (aside / "features").mkdir(parents=True)
         for shard, index in saved.model.indexes.items():
             pq.write_table(index.to_table(), aside / "features" / f"{shard}.parquet")
@@ -84,20 +83,12 @@ def load_model(path: Path) -> Saved:
     }
     shards = options.shards()
     parts = {
-        name: _read_part(path, name, options, shards[name], indexes)
-        for name in manifest["coordinates"]
+        name: read_part(
+            path / name / "coefficients", options.coordinates[name], shard, indexes[shard]
+        )
+        for name, shard in shards.items()
     }
     return Saved(options, Mixed(parts, indexes), manifest["training"])
-
-
-def _read_part(
-    path: Path, name: str, options: ModelOptions, shard: str, indexes: Mapping[str, FeatureIndex]
-) -> Part:
-    folder = path / name / "coefficients"
-    coordinate = options.coordinates[name]
-    if isinstance(coordinate, RandomEffect):
-        return read_entities(folder, shard, coordinate.entity, int(coordinate.intercept))
-    return read_linear(folder, shard, indexes[shard])
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -121,7 +112,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _describe(part: Part) -> dict[str, Any]:
-    kind = "fixed" if not hasattr(part, "entity") else "random"
+    kind = "random" if isinstance(part, EntityModel) else "fixed"
     return {"kind": kind, "shard": part.shard, "intercept": bool(part.intercept)}
 
 

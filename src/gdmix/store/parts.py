@@ -9,12 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gdmix.coordinates import Coordinate, RandomEffect
 from gdmix.data.index import INTERCEPT, FeatureIndex
 from gdmix.engine import EntityTable
 from gdmix.glm.groups import Outcome
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Part
+
+PART = "part-00000.parquet"
+"""The file that every part has."""
 
 _ENTITIES_PER_FILE = 1 << 20
 
@@ -27,16 +31,21 @@ def write_part(folder: Path, part: Part, index: FeatureIndex) -> None:
         pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
 
 
-def read_linear(folder: Path, shard: str, index: FeatureIndex) -> LinearModel:
-    """Read back what `write_part` wrote for a fixed effect."""
+def read_part(folder: Path, coordinate: Coordinate, shard: str, index: FeatureIndex) -> Part:
+    """Read back what `write_part` wrote."""
+    if isinstance(coordinate, RandomEffect):
+        return _read_entities(folder, shard, coordinate.entity, int(coordinate.intercept))
+    return _read_linear(folder, shard, index)
+
+
+def _read_linear(folder: Path, shard: str, index: FeatureIndex) -> LinearModel:
     table = _read(folder)
     intercept = int(table.num_rows > len(index))
     coefficients = np.asarray(table["mean"].to_numpy(), dtype=np.float64)
     return LinearModel(shard, intercept, coefficients)
 
 
-def read_entities(folder: Path, shard: str, entity: str, intercept: int) -> EntityModel:
-    """Read back what `write_part` wrote for a random effect."""
+def _read_entities(folder: Path, shard: str, entity: str, intercept: int) -> EntityModel:
     table = _read(folder)
     lists = table["indices"].combine_chunks()
     counts = np.diff(lists.offsets.to_numpy())

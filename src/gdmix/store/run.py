@@ -1,9 +1,12 @@
-"""The run directory: who may write it."""
+"""The run directory: who may write it, and that one run at a time does."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +17,38 @@ from gdmix.store.aside import write_text
 FINISHED = "metrics.json"
 """Written last: a run directory that holds it is whole."""
 
+LOG = "log.jsonl"
 
-def require_free(path: Path, *, resume: bool, overwrite: bool) -> None:
-    """Check that a run may be written at `path`; nothing is changed yet.
+
+@contextmanager
+def claimed(path: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold `path` for one run, having checked that it may be written; nothing is changed yet.
 
     Raises
     ------
     RunError
-        Something else is there, or there is nothing to resume.
+        Another run is writing there, something else is there, or there is nothing to resume.
     """
-    if resume:
-        _require_resumable(path)
-    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-        if not _is_run(path):
-            hint = "choose another output; only a run directory can be overwritten"
-            raise RunError(str(path), "exists and is not a run directory", hint=hint)
-        if not overwrite:
-            done = (path / FINISHED).exists()
-            problem = "holds a finished run" if done else "holds a run that was cut off"
-            hint = "--overwrite replaces it"
-            hint = hint if done else "--resume goes on, --overwrite starts anew"
-            raise RunError(str(path), problem, hint=hint)
+    path = Path(os.path.abspath(path))
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock.open("w", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_be_made(path, error) from None
+    with stream:
+        if not _locked(stream.fileno()):
+            raise RunError(str(path), "another run is writing here", hint="wait, or end it")
+        try:
+            _require_free(path, resume=resume, overwrite=overwrite)
+            yield
+        finally:
+            with suppress(OSError):
+                lock.unlink()
 
 
 def make_folder(path: Path, *, resume: bool) -> None:
-    """Make the folder of a run that `require_free` allowed; a new run replaces an old one.
+    """Make the folder of a run; a run that is replaced stays beside it until this one is whole.
 
     Raises
     ------
@@ -47,11 +57,26 @@ def make_folder(path: Path, *, resume: bool) -> None:
     """
     try:
         if path.exists() and not resume:
-            shutil.rmtree(path)
+            if (path / FINISHED).exists():
+                shutil.rmtree(previous(path), ignore_errors=True)
+                path.rename(previous(path))
+            else:
+                shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        hint = "choose another output, or change the permissions"
-        raise RunError(str(path), f"cannot be made ({error.strerror})", hint=hint) from None
+        raise _cannot_be_made(path, error) from None
+
+
+def finish(path: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json``, which makes the run a whole one, and drop what it replaces."""
+    write_json(path / FINISHED, metrics)
+    shutil.rmtree(path / "checkpoints", ignore_errors=True)
+    shutil.rmtree(previous(path), ignore_errors=True)
+
+
+def previous(path: Path) -> Path:
+    """Return where a finished run waits while another is trained in its place."""
+    return path.with_name(f"{path.name}.previous")
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -76,6 +101,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def _require_free(path: Path, *, resume: bool, overwrite: bool) -> None:
+    if resume:
+        _require_resumable(path)
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not _is_run(path):
+            hint = "choose another output; only a run directory can be overwritten"
+            raise RunError(str(path), "exists and is not a run directory", hint=hint)
+        if not overwrite:
+            done = (path / FINISHED).exists()
+            problem = "holds a finished run" if done else "holds a run that was cut off"
+            hint = "--overwrite replaces it"
+            hint = hint if done else "--resume goes on, --overwrite starts anew"
+            raise RunError(str(path), problem, hint=hint)
+
+
 def _require_resumable(path: Path) -> None:
     if (path / FINISHED).exists():
         raise RunError(str(path), "the run is finished", hint="--overwrite trains again")
@@ -84,4 +124,26 @@ def _require_resumable(path: Path) -> None:
 
 
 def _is_run(path: Path) -> bool:
-    return (path / "log.jsonl").is_file()
+    """Whether the log begins as a run's does: a log of that name alone is no proof."""
+    try:
+        with (path / LOG).open(encoding="utf-8") as stream:
+            return bool(json.loads(stream.readline())["event"] == "start")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: two runs must be kept apart by hand
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _cannot_be_made(path: Path, error: OSError) -> RunError:
+    hint = "choose another output, or change the permissions"
+    return RunError(str(path), f"cannot be made ({error.strerror})", hint=hint)

@@ -2,6 +2,7 @@
 
 Types are inferred from the head of the file; whole numbers are then read as floating point
 unless they name entities or samples, so that ``3`` in the head and ``3.5`` below agree.
+An empty cell is null; in a column of numbers so are ``NA`` and ``null``, which in text are words.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gdmix.data.formats import csv_fault
@@ -40,11 +42,21 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(path, schema, error) from None
             if batch.num_rows:
-                yield batch.select(schema.names)
+                yield _with_nulls(batch.select(schema.names))
+
+
+def _with_nulls(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+        if pa.types.is_string(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _open(path: Path, schema: pa.Schema | None) -> pacsv.CSVStreamingReader:
-    convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=list(_NULLS))
+    convert = pacsv.ConvertOptions(strings_can_be_null=False, null_values=list(_NULLS))
     if schema is not None:
         convert.column_types = schema
         convert.include_columns = schema.names
