@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,13 +22,15 @@ class Task:
 
     Attributes
     ----------
-    name : str
+    name : TaskName
     loss : Loss
     labels : LabelRange
     metrics : tuple of str
         Evaluated unless others are asked for.
     output : str
-        What the link turns a score into.
+        What a score stands for once it went through the inverse link.
+    mean : callable
+        The inverse link: the expected label at a score.
     """
 
     name: TaskName
@@ -35,16 +38,36 @@ class Task:
     labels: LabelRange
     metrics: tuple[str, ...]
     output: str
+    mean: Callable[[Floats], Floats]
 
-    def mean(self, score: Floats) -> Floats:
-        """Return the expected label at a score: a probability for the logistic task."""
-        if self.name == "linear":
-            return score
-        small = np.exp(-np.abs(score))
-        return np.where(score >= 0.0, 1.0, small) / (1.0 + small)
+
+def _probability(score: Floats) -> Floats:
+    small = np.exp(-np.abs(score))
+    return np.where(score >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def _itself(score: Floats) -> Floats:
+    return score
 
 
 TASKS: dict[TaskName, Task] = {
-    "logistic": Task("logistic", Logistic(), "binary", ("auc", "logistic_loss"), "probability"),
-    "linear": Task("linear", Squared(), "any", ("rmse", "mae"), "mean"),
+    task.name: task
+    for task in (
+        Task(
+            name="logistic",
+            loss=Logistic(),
+            labels="binary",
+            metrics=("auc", "logistic_loss"),
+            output="probability",
+            mean=_probability,
+        ),
+        Task(
+            name="linear",
+            loss=Squared(),
+            labels="any",
+            metrics=("rmse", "mae"),
+            output="mean",
+            mean=_itself,
+        ),
+    )
 }

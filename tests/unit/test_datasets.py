@@ -302,6 +302,24 @@ def test_output_that_cannot_be_written(made_up, folder, tmp_path):
         datasets.get(NAME, source=folder, output=tmp_path / "file")
 
 
+def test_a_split_is_replaced_whole_or_not_at_all(made_up, folder, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    got = datasets.get(NAME, source=folder, output=output, seed=1)
+    before = got.train.read_bytes(), got.validation.read_bytes()
+    first = pq.write_table
+
+    def full_at_the_second(rows, where, **options):
+        if "validation" in str(where):
+            raise OSError(28, "No space left on device")
+        first(rows, where, **options)
+
+    monkeypatch.setattr(pq, "write_table", full_at_the_second)
+    with pytest.raises(DatasetError, match=r"out: cannot be written \(.*No space left"):
+        datasets.get(NAME, source=folder, output=output, seed=2)
+    assert (got.train.read_bytes(), got.validation.read_bytes()) == before
+    assert len(list(output.iterdir())) == 2
+
+
 # ---- the network places
 
 

@@ -20,4 +20,6 @@ def main() -> None:
         complain(error)
         sys.exit(2)
     except KeyboardInterrupt:
+        # before a command began; from then on the app itself answers
+        print("stopped", file=sys.stderr)
         sys.exit(130)

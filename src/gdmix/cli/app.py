@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gdmix.cli.output import Output
 
+
+class _Commands(TyperGroup):
+    """Ends in one line and exit status 130 when it is interrupted."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - click's context, from here or there
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(str(stop) or "stopped", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="gdmix",
+    cls=_Commands,
     help="Generalized deep mixed models: a global trend, and a small model for each member "
     "and item.",
     no_args_is_help=True,
@@ -72,13 +86,14 @@ def predict(
     data: DataPaths,
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
     threads: Threads = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Score data: score, score per coordinate, probability."""
     from gdmix.cli.using import run_predict
 
-    run_predict(model, data, output, threads, Output(quiet, as_json))
+    run_predict(model, data, output, threads, Output(quiet, as_json), overwrite=overwrite)
 
 
 @app.command()
@@ -88,13 +103,14 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Repeat for several.")
     ] = None,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a model on labelled data."""
     from gdmix.cli.using import run_evaluate
 
-    run_evaluate(model, data, metric, Output(quiet, as_json))
+    run_evaluate(model, data, metric, threads, Output(quiet, as_json))
 
 
 @app.command()
@@ -176,6 +192,6 @@ def datasets_get(
     as_json: Json = False,
 ) -> None:
     """Fetch a public data set, check it, and split it into training and validation files."""
-    from gdmix.cli.using import run_get
+    from gdmix.cli.fetching import run_get
 
     run_get(name, source, output, seed, Output(quiet, as_json))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,9 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 import yaml
 
-from gdmix.cli.output import Output
-from gdmix.data.source import Source, open_source
-from gdmix.errors import ConfigError, DataError
+from gdmix.cli.output import Output, command, require_output
+from gdmix.data.arrowtypes import is_number, is_string, plain, plain_type
+from gdmix.data.decode import decoder_of
+from gdmix.data.paths import files_of
+from gdmix.data.source import Batch, Source, open_source
+from gdmix.errors import DataError
+from gdmix.schema import Feature
 from gdmix.store.aside import write_text
 
 _LABELS = ("response", "label", "y", "click", "clicked", "target", "rating", "converted")
@@ -19,16 +26,28 @@ _UIDS = ("uid", "sample_id", "request_id", "impression_id", "row_id")
 _WEIGHTS = ("weight", "sample_weight")
 _OFFSETS = ("offset",)
 _LEAKS = ("rating", "timestamp", "ts", "time", "date")
+# free text would become one feature for each distinct text
+_TEXTS = ("title", "text", "name", "description", "url", "query")
+
+
+@dataclass
+class _Guess:
+    """What the columns seem to be."""
+
+    binary: bool
+    roles: dict[str, str]
+    features: list[str]
+    of_entity: dict[str, list[str]] = field(default_factory=dict)
 
 
 def run_init(data: str, validation: str | None, output: Path, overwrite: bool, out: Output) -> None:
     """Write the config and say what was guessed."""
-    if output.exists() and not overwrite:
-        raise ConfigError(str(output), "exists already", hint="--overwrite replaces it")
-    text = first_config(open_source(data), data, validation)
-    write_text(output, text)
+    inputs = [path for path in (data, validation) if path is not None]
+    sources = [open_source(path) for path in inputs]
+    require_output(output, files_of(inputs), overwrite=overwrite)
+    write_text(output, first_config(sources[0], data, validation))
     out.say("Roles were guessed from names and types: read the file before you train.")
-    out.wrote({"config": output}, [f"gdmix train {output}"])
+    out.wrote({"config": output}, [command("train", output)])
 
 
 def first_config(source: Source, data: str, validation: str | None) -> str:
@@ -37,74 +56,129 @@ def first_config(source: Source, data: str, validation: str | None) -> str:
     Raises
     ------
     DataError
-        No column can be the label.
+        No column can be the label, or the data cannot be read.
     """
-    names = list(source.schema.names)
-    label = _first(names, _LABELS)
+    names = source.schema.names
+    # a name that is empty or repeats cannot be asked for
+    kinds = {
+        name: plain_type(source.type_of(name)) for name in names if name and names.count(name) == 1
+    }
+    roles = _roles(source, kinds)
+    taken = {*roles.values(), *_LEAKS}
+    ids = [name for name in kinds if name.endswith(("_id", "Id")) and name not in taken]
+    entities = [name for name in ids if pat.is_integer(kinds[name]) or is_string(kinds[name])]
+    others = [name for name in kinds if name not in taken and name not in ids]
+    head = _head(source, [roles["label"], *entities, *others])
+    features = [name for name in others if _can_be_feature(head, name)]
+    guess = _Guess(_is_binary(head.columns[roles["label"]]), roles, features)
+    for entity in entities:
+        guess.of_entity[entity] = _varying(head.columns, entity, features)
+    return _render(guess, data, validation)
+
+
+def _roles(source: Source, kinds: dict[str, pa.DataType]) -> dict[str, str]:
+    label = _first(kinds, _LABELS, _is_numeric)
     if label is None:
         raise DataError(
             source.name,
             "found no column that looks like a label",
-            f"one named {', '.join(_LABELS)}",
+            f"numbers in one named {', '.join(_LABELS)}",
             "rename the label column, or write the config by hand",
         )
-    taken = {label, *_LEAKS}
     roles = {"label": label}
-    for role, known in (("uid", _UIDS), ("weight", _WEIGHTS), ("offset", _OFFSETS)):
-        found = _first(names, known)
+    for role, known, fits in (
+        ("uid", _UIDS, lambda kind: not pat.is_nested(kind)),
+        ("weight", _WEIGHTS, _is_numeric),
+        ("offset", _OFFSETS, _is_numeric),
+    ):
+        found = _first(kinds, known, fits)
         if found is not None:
             roles[role] = found
-            taken.add(found)
-    entities = [name for name in names if name.endswith(("_id", "Id")) and name not in taken]
-    features = [
-        name
-        for name in names
-        if name not in taken and name not in entities and _can_be_feature(source, name)
-    ]
-    of_entity = {entity: _varying(source, entity, features) for entity in entities}
-    return _render(roles, features, of_entity, data, validation)
+    return roles
 
 
-def _render(
-    roles: dict[str, str],
-    features: list[str],
-    of_entity: dict[str, list[str]],
-    data: str,
-    validation: str | None,
-) -> str:
+def _head(source: Source, names: list[str]) -> Batch:
+    """Return the first rows: types alone do not tell what can be a label or a feature."""
+    for batch in source.batches(names, frozenset()):
+        if batch.columns.num_rows:
+            return batch
+    raise DataError(source.name, "no rows")
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return is_number(kind) or bool(pat.is_boolean(kind))
+
+
+def _is_binary(label: pa.Array) -> bool:
+    return all(value in (0, 1, None) for value in label.unique().to_pylist())
+
+
+def _can_be_feature(head: Batch, name: str) -> bool:
+    """Whether the column is no free text, holds anything, and becomes features."""
+    column = plain(head.columns[name])
+    if any(word in name.lower() for word in _TEXTS) or pat.is_null(column.type):
+        return False
+    feature = Feature(column=name)
+    try:
+        decoder_of(feature, [column.type], name)([column], feature, head.place)
+    except DataError:
+        return False
+    return True
+
+
+def _render(guess: _Guess, data: str, validation: str | None) -> str:
+    task = (
+        "task: logistic              # label 0 or 1; `linear` for real numbers"
+        if guess.binary
+        else "task: linear                # the label is not 0 or 1 throughout; `logistic` needs that"
+    )
     lines = [
         "# A first gdmix config: roles were guessed from column names and types.",
-        "task: logistic              # label 0 or 1; `linear` for real numbers",
+        task,
         "",
         f"train: {_quoted(data)}",
         f"validation: {_quoted(validation)}" if validation else "# validation: held-out data",
         "output: runs/first          # the run directory: model, scores, metrics, report",
         "",
-        *(f"{role}: {_quoted(column)}" for role, column in roles.items()),
+        *(f"{role}: {_quoted(column)}" for role, column in guess.roles.items()),
         "",
         "sweeps: 2                   # most passes over the coordinates",
         "",
         "coordinates:                # updated in this order, each against the others' scores",
         "  global:                   # a fixed effect: one regression for all samples",
-        f"    features: {_list(features)}",
+        f"    features: {_list(guess.features)}",
         "    l2: 1.0",
     ]
-    for entity, varying in of_entity.items():
-        name = entity.removesuffix("_id").removesuffix("Id")
+    for name, entity in _named(list(guess.of_entity)).items():
         lines += [
-            f"  per-{name}:  # a random effect: a small regression for each {entity}",
+            f"  {name}:  # a random effect: a small regression for each {_quoted(entity)}",
             f"    entity: {_quoted(entity)}",
-            f"    # columns that vary within one {entity}; what is constant for it adds nothing to",
-            "    # its intercept",
-            f"    features: {_list(varying)}",
+            f"    # columns that vary within one {_quoted(entity)}; what is constant for it adds",
+            "    # nothing to its intercept",
+            f"    features: {_list(guess.of_entity[entity])}",
             "    l2: 1.0",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _varying(source: Source, entity: str, features: list[str]) -> list[str]:
+def _named(entities: list[str]) -> dict[str, str]:
+    """Name a coordinate for each entity; names are those of folders, so they differ in letters."""
+    named: dict[str, str] = {}
+    used = {"global"}
+    for number, entity in enumerate(entities, start=1):
+        short = entity.removesuffix("_id").removesuffix("Id")
+        safe = re.sub(r"[^A-Za-z0-9_-]+", "-", short).strip("-_")[:50]
+        wanted = name = f"per-{safe}" if safe else f"entity-{number}"
+        again = 2
+        while name.lower() in used:
+            name, again = f"{wanted}-{again}", again + 1
+        used.add(name.lower())
+        named[name] = entity
+    return named
+
+
+def _varying(head: pa.RecordBatch, entity: str, features: list[str]) -> list[str]:
     """Return the features that differ among the samples of one entity, in the head of the data."""
-    head = next(source.batches([entity, *features], frozenset())).columns
     columns = {entity: head.column(entity)}
     for name in features:
         column = head.column(name)
@@ -120,23 +194,25 @@ def _varying(source: Source, entity: str, features: list[str]) -> list[str]:
     return [name for name in features if name not in constant]
 
 
-def _first(names: list[str], known: tuple[str, ...]) -> str | None:
-    by_lower = {name.lower(): name for name in names}
+def _first(
+    kinds: dict[str, pa.DataType], known: tuple[str, ...], fits: Callable[[pa.DataType], bool]
+) -> str | None:
+    by_lower = {name.lower(): name for name, kind in kinds.items() if fits(kind)}
     return next((by_lower[name] for name in known if name in by_lower), None)
 
 
-def _can_be_feature(source: Source, name: str) -> bool:
-    kind = source.schema.field(name).type
-    kind = kind.value_type if pat.is_dictionary(kind) else kind
-    # free text would become one feature for each distinct text
-    texts = ("title", "text", "name", "description", "url", "query")
-    is_text = any(word in name.lower() for word in texts)
-    return not is_text and not pat.is_temporal(kind)
-
-
 def _quoted(value: str) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).splitlines()[0]
+    """Return a string as YAML on one line, as it may stand in a list too."""
+    return _list([value])[1:-1]
 
 
 def _list(values: list[str]) -> str:
-    return yaml.safe_dump(values, default_flow_style=True, width=10_000).strip()
+    def dump(style: str | None) -> str:
+        text = yaml.safe_dump(
+            values, default_flow_style=True, default_style=style, width=10_000, allow_unicode=True
+        )
+        return text.strip()
+
+    text = dump(None)
+    # what would take several lines is escaped
+    return dump('"') if "\n" in text else text

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from gdmix.errors import GdmixError
+from gdmix.errors import ConfigError, GdmixError
 from gdmix.plainjson import dumps
 
 
@@ -58,6 +60,24 @@ def complain(error: GdmixError) -> None:
     console.print(f"[bold red]error:[/bold red] {escape(str(error))}")
 
 
-def on_terminal() -> bool:
-    """Whether a person is watching."""
-    return sys.stdout.isatty()
+def command(*words: object) -> str:
+    """Return a gdmix command that a shell reads as it is meant."""
+    return shlex.join(["gdmix", *(str(word) for word in words)])
+
+
+def require_output(path: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Check that a file may be written.
+
+    Raises
+    ------
+    ConfigError
+        It is a folder, one of the `inputs`, or exists and is not to be replaced.
+    """
+    if path.is_dir():
+        raise ConfigError(str(path), "is a folder", "a file name")
+    if not path.exists():
+        return
+    if any(path.samefile(item) for item in inputs):
+        raise ConfigError(str(path), "is one of the input files", hint="choose another output")
+    if not overwrite:
+        raise ConfigError(str(path), "exists already", hint="--overwrite replaces it")

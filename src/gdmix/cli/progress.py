@@ -18,7 +18,13 @@ _STAGES = {"read": "reading data", "kernels": "loading kernels", "write": "writi
 
 
 class TrainingTable(Watcher):
-    """Prints a row after every update, and says what is going on in between."""
+    """Prints a row after every update, and says what is going on in between.
+
+    Attributes
+    ----------
+    began : bool
+        Whether training began; what was wrong with config and data came before.
+    """
 
     def __init__(self, console: Console, options: TrainOptions) -> None:
         self._console = console
@@ -28,6 +34,7 @@ class TrainingTable(Watcher):
         self._metrics: Sequence[str] = metrics
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
         self._spinner: Spinner | None = None
+        self.began = False
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -35,23 +42,11 @@ class TrainingTable(Watcher):
         with self._console.status("reading data") as self._spinner:
             yield
 
-    def header(self) -> None:
-        """Print the names of the columns."""
-        cells = [
-            "sweep",
-            f"{'coordinate':<{self._width}}",
-            f"{'samples':>11}",
-            f"{'entities':>9}",
-            f"{'coefficients':>12}",
-            f"{'seconds':>8}",
-            f"{'objective':>14}",
-            *(f"{METRICS[name].title:>8}" for name in self._metrics),
-            "status",
-        ]
-        self._console.print(f"[bold]{'  '.join(cells)}[/bold]")
-
     def stage(self, name: str) -> None:
-        """Say what is going on."""
+        """Say what is going on; the table begins with the training."""
+        if name == "train":
+            self.began = True
+            self._header()
         self._say(_STAGES.get(name, "training"))
 
     def share(self, done: float) -> None:
@@ -76,6 +71,20 @@ class TrainingTable(Watcher):
         sweep, position = divmod(len(state.history), len(self._names))
         if sweep < self._sweeps:
             self._say(f"sweep {sweep + 1}: {self._names[position]}")
+
+    def _header(self) -> None:
+        cells = [
+            "sweep",
+            f"{'coordinate':<{self._width}}",
+            f"{'samples':>11}",
+            f"{'entities':>9}",
+            f"{'coefficients':>12}",
+            f"{'seconds':>8}",
+            f"{'objective':>14}",
+            *(f"{METRICS[name].title:>8}" for name in self._metrics),
+            "status",
+        ]
+        self._console.print(f"[bold]{'  '.join(cells)}[/bold]")
 
     def _say(self, text: str) -> None:
         if self._spinner is not None:

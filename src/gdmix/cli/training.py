@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from gdmix import jit
-from gdmix.cli.output import Output
+from gdmix.cli.output import Output, command
 from gdmix.cli.progress import TrainingTable, warnings
 from gdmix.config import TrainOptions
 from gdmix.errors import MissingExtraError
@@ -30,9 +30,14 @@ def run_training(
     if not jit.is_compiled():
         out.say("[dim]compiling kernels for the first run; they are cached afterwards[/dim]")
     table = TrainingTable(out.console, options)
-    table.header()
-    with table.running():
-        run = train(options, resume=resume, overwrite=overwrite, watcher=table)
+    try:
+        with table.running():
+            run = train(options, resume=resume, overwrite=overwrite, watcher=table)
+    except KeyboardInterrupt:
+        # checkpoints of an earlier run are no work of this one, unless it went on with them
+        if (table.began or resume) and (Path(options.output) / "checkpoints").is_dir():
+            raise KeyboardInterrupt(_resuming(config, overrides)) from None
+        raise
     seconds = {"imports": imports, **run.seconds}
     report = _report(options, run, out, seconds)
     for line in warnings(run.history):
@@ -77,7 +82,12 @@ def _next(run: Run) -> list[str]:
     model = run.path / "model"
     data = (run.options.validation or run.options.train)[0]
     return [
-        f"gdmix inspect {model}",
-        f"gdmix evaluate {model} {data}",
-        f"gdmix predict {model} {data} --output scores.parquet",
+        command("inspect", model),
+        command("evaluate", model, data),
+        command("predict", model, data, "--output", "scores.parquet"),
     ]
+
+
+def _resuming(config: Path, overrides: tuple[str, ...]) -> str:
+    again = [word for assignment in overrides for word in ("--set", assignment)]
+    return f"stopped; `{command('train', config, *again, '--resume')}` goes on"

@@ -1,4 +1,4 @@
-"""``gdmix predict``, ``evaluate`` and ``datasets get``."""
+"""``gdmix predict`` and ``evaluate``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from rich.markup import escape
 
-from gdmix import datasets
-from gdmix.cli.output import Output
+from gdmix.cli.output import Output, require_output
+from gdmix.data.paths import files_of
 from gdmix.data.source import open_source
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
@@ -24,13 +24,20 @@ def model_folder(path: Path) -> Path:
 
 
 def run_predict(
-    model: Path, data: list[str], output: Path, threads: int | None, out: Output
+    model: Path,
+    data: list[str],
+    output: Path,
+    threads: int | None,
+    out: Output,
+    *,
+    overwrite: bool,
 ) -> None:
     """Score files batch by batch into one Parquet file."""
     if output.suffix != ".parquet":
         raise ConfigError("--output", f"found {str(output)!r}", "a file name ending in .parquet")
-    loaded = MixedModel.load(model_folder(model))
     source, unseen = open_source(data), Unseen()
+    require_output(output, files_of(data), overwrite=overwrite)
+    loaded = MixedModel.load(model_folder(model))
     engine = LocalEngine(threads)
     tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
     with out.console.status("scoring") as status, replacing(output) as aside:
@@ -58,33 +65,14 @@ def run_predict(
     )
 
 
-def run_evaluate(model: Path, data: list[str], metrics: list[str] | None, out: Output) -> None:
+def run_evaluate(
+    model: Path, data: list[str], metrics: list[str] | None, threads: int | None, out: Output
+) -> None:
     """Print metrics on labelled data."""
     loaded = MixedModel.load(model_folder(model))
+    loaded.threads = threads
     with out.console.status("scoring"):
         found = loaded.evaluate(data, metrics)
     for name, value in found.items():
         out.say(f"{METRICS[name].title:<10} {value:.6f}")
     out.result(found)
-
-
-def run_get(name: str, source: Path | None, output: Path | None, seed: int, out: Output) -> None:
-    """Fetch a data set and say how to train on it."""
-    prepared = datasets.get(
-        name, source=source, output=output, seed=seed, progress=lambda line: out.say(escape(line))
-    )
-    out.say(f"\n[dim]{escape(prepared.licence)}[/dim]")
-    out.wrote(
-        {
-            "train": f"{prepared.train}  ({prepared.train_rows:,} rows)",
-            "validation": f"{prepared.validation}  ({prepared.validation_rows:,} rows)",
-        },
-        [f"gdmix init {prepared.train} --validation {prepared.validation}"],
-    )
-    out.result(
-        {
-            "train": str(prepared.train),
-            "validation": str(prepared.validation),
-            "origin": prepared.origin,
-        }
-    )

@@ -44,6 +44,8 @@ def write(parts: Parts, folder: Path) -> tuple[Path, Path]:
                 pq.write_table(table, aside, compression="zstd")
     except (OSError, RunError) as error:
         raise DatasetError(
-            str(folder), f"cannot be written ({error})", hint="name another output folder"
+            str(folder),
+            f"cannot be written ({error.__cause__ or error})",
+            hint="name another output folder",
         ) from None
     return paths

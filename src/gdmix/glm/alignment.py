@@ -23,8 +23,8 @@ def score_rows(
     coefficients: Floats,
     intercept: int,
     out: Floats,
-) -> int:
-    """Write each row's score under its entity's coefficients; count rows without an entity.
+) -> None:
+    """Write each row's score under its entity's coefficients.
 
     Parameters
     ----------
@@ -41,12 +41,10 @@ def score_rows(
         1 when there is an intercept.
     out : float64[rows]
     """
-    without = 0
     for i in range(len(entity)):
         e = entity[i]
         if e < 0:
             out[i] = 0.0
-            without += 1
             continue
         first, end = feature_ptr[e], feature_ptr[e + 1]
         base = first + e * intercept + intercept
@@ -63,7 +61,6 @@ def score_rows(
             if low < end and features[low] == wanted:
                 total += coefficients[base + low - first] * values[k]
         out[i] = total
-    return without
 
 
 @kernel
