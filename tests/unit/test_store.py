@@ -92,6 +92,8 @@ def test_nothing_else_is_replaced(fitted, tmp_path):
 def test_output_that_cannot_be_written(fitted):
     with pytest.raises(RunError, match=r"/proc/model: cannot be written"):
         fitted.save("/proc/model")
+    with pytest.raises(RunError, match=r"/proc/a/b/model: cannot be written"):
+        fitted.save("/proc/a/b/model")
     with pytest.raises(RunError, match=r"/dev/full/model: cannot be written"):
         fitted.save("/dev/full/model")
 

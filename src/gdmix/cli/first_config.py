@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,7 @@ class _Guess:
     binary: bool
     roles: dict[str, str]
     features: list[str]
+    unused: list[str]
     of_entity: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -58,11 +61,10 @@ def first_config(source: Source, data: str, validation: str | None) -> str:
     DataError
         No column can be the label, or the data cannot be read.
     """
-    names = source.schema.names
+    times = Counter(source.schema.names)
     # a name that is empty or repeats cannot be asked for
-    kinds = {
-        name: plain_type(source.type_of(name)) for name in names if name and names.count(name) == 1
-    }
+    names = [name for name, count in times.items() if name and count == 1]
+    kinds = {name: plain_type(source.type_of(name)) for name in names}
     roles = _roles(source, kinds)
     taken = {*roles.values(), *_LEAKS}
     ids = [name for name in kinds if name.endswith(("_id", "Id")) and name not in taken]
@@ -70,7 +72,8 @@ def first_config(source: Source, data: str, validation: str | None) -> str:
     others = [name for name in kinds if name not in taken and name not in ids]
     head = _head(source, [roles["label"], *entities, *others])
     features = [name for name in others if _can_be_feature(head, name)]
-    guess = _Guess(_is_binary(head.columns[roles["label"]]), roles, features)
+    unused = [name for name in kinds if name not in {*roles.values(), *entities, *features}]
+    guess = _Guess(_is_binary(head.columns[roles["label"]]), roles, features, unused)
     for entity in entities:
         guess.of_entity[entity] = _varying(head.columns, entity, features)
     return _render(guess, data, validation)
@@ -130,7 +133,7 @@ def _render(guess: _Guess, data: str, validation: str | None) -> str:
     task = (
         "task: logistic              # label 0 or 1; `linear` for real numbers"
         if guess.binary
-        else "task: linear                # the label is not 0 or 1 throughout; `logistic` needs that"
+        else "task: linear                # the label is not only 0 and 1, as `logistic` needs it"
     )
     lines = [
         "# A first gdmix config: roles were guessed from column names and types.",
@@ -149,6 +152,8 @@ def _render(guess: _Guess, data: str, validation: str | None) -> str:
         f"    features: {_list(guess.features)}",
         "    l2: 1.0",
     ]
+    if guess.unused:
+        lines.insert(1, f"# Not used, for its type, its values or its name: {_list(guess.unused)}")
     for name, entity in _named(list(guess.of_entity)).items():
         lines += [
             f"  {name}:  # a random effect: a small regression for each {_quoted(entity)}",
@@ -209,10 +214,14 @@ def _quoted(value: str) -> str:
 def _list(values: list[str]) -> str:
     def dump(style: str | None) -> str:
         text = yaml.safe_dump(
-            values, default_flow_style=True, default_style=style, width=10_000, allow_unicode=True
+            values,
+            default_flow_style=True,
+            default_style=style,
+            width=sys.maxsize,
+            allow_unicode=True,
         )
-        return text.strip()
+        return str(text).strip()
 
     text = dump(None)
     # what would take several lines is escaped
-    return dump('"') if "\n" in text else text
+    return dump('"') if len(text.splitlines()) > 1 else text

@@ -38,7 +38,10 @@ def run_training(
         if (table.began or resume) and (Path(options.output) / "checkpoints").is_dir():
             raise KeyboardInterrupt(_resuming(config, overrides)) from None
         raise
-    seconds = {"imports": imports, **run.seconds}
+    _conclude(options, run, out, {"imports": imports, **run.seconds})
+
+
+def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> None:
     report = _report(options, run, out, seconds)
     for line in warnings(run.history):
         out.say(f"[yellow]note:[/yellow] {escape(line)}")

@@ -34,15 +34,16 @@ def replacing(path: Path, marker: str | None = None) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    try:
         _remove(aside)
         yield aside
         _swap(aside, path)
     except OSError as error:
         if not _is_about(error, aside, path):
             raise
-        hint = "choose another output, make room, or change the permissions"
-        reason = error.strerror or str(error)
-        raise RunError(str(path), f"cannot be written ({reason})", hint=hint) from error
+        raise _cannot_be_written(path, error) from error
     finally:
         with suppress(OSError):
             _remove(aside)
@@ -75,6 +76,11 @@ def _swap(aside: Path, path: Path) -> None:
     path.rename(old)
     aside.rename(path)
     shutil.rmtree(old)
+
+
+def _cannot_be_written(path: Path, error: OSError) -> RunError:
+    hint = "choose another output, make room, or change the permissions"
+    return RunError(str(path), f"cannot be written ({error.strerror or error})", hint=hint)
 
 
 def _is_about(error: OSError, aside: Path, path: Path) -> bool:
