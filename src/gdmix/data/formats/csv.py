@@ -46,13 +46,12 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def _with_nulls(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
-        if pa.types.is_string(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+    for at, field in enumerate(batch.schema):
+        if pa.types.is_string(field.type):
+            text = batch.column(at)
+            known = pc.if_else(pc.equal(text, ""), pa.scalar(None, field.type), text)
+            batch = batch.set_column(at, field, known)
+    return batch
 
 
 def _open(path: Path, schema: pa.Schema | None) -> pacsv.CSVStreamingReader:
