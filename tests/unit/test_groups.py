@@ -47,6 +47,11 @@ def test_ragged_entities_reach_their_optimum(loss, shapes, l2, intercept):
     check([entity(*shape) for shape in shapes], problem(l2, intercept), loss)
 
 
+def test_a_well_separated_entity_reaches_a_tight_tolerance():
+    """Its whole loss is small beside its margins: their rounding must not hide the progress."""
+    check([entity(8, rows=7, width=3, scale=10.0, offset=0.0)], problem(0.01))
+
+
 @losses
 def test_a_free_intercept_inside_its_bound(loss):
     entities = [entity(k, rows=20, width=3) for k in range(10)]

@@ -151,7 +151,9 @@ def _solve(
     for i in range(n):
         margin[i] += offset[i]
     value = evaluate(loss, rows, penalty, b, margin, gradient)
-    if not math.isfinite(value):
+    # an infinite margin on its label's side has a finite loss, and is wrong all the same
+    steep, far = norm(gradient), norm(margin)
+    if not (math.isfinite(value) and steep < math.inf and far < math.inf):
         return _NOT_FINITE, 0, math.inf, value
     # no gradient can be told from zero below the rounding of its own terms
     target = max(problem.tolerance * reference, 64.0 * _EPS * max(noise, norm(gradient)))

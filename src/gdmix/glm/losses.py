@@ -35,8 +35,9 @@ class Loss(Protocol):
 class Logistic(NamedTuple):
     """``log(1 + exp(s)) - y s`` for labels 0 and 1: minus the Bernoulli log-likelihood.
 
-    All three share one ``exp(-|s|)``, which keeps them exact for any margin and lets the
-    compiler compute it once.
+    It is computed as ``log(1 + exp(t))`` with ``t = s`` or ``-s``, away from the label: no large
+    numbers cancel, so that a small loss keeps its digits and a sum of them tells progress from
+    rounding. All three share one ``exp(-|s|)``, which the compiler computes once.
     """
 
     # numba cannot type a NamedTuple without fields
@@ -44,13 +45,14 @@ class Logistic(NamedTuple):
 
     def value(self, margin: float, label: float) -> float:
         """Return ``log(1 + exp(s)) - y s``."""
-        # the difference first: exact where it is 0, however large the margin
-        return (max(margin, 0.0) - label * margin) + math.log1p(math.exp(-abs(margin)))
+        away = (1.0 - 2.0 * label) * margin
+        return max(away, 0.0) + math.log1p(math.exp(-abs(margin)))
 
     def d1(self, margin: float, label: float) -> float:
         """Return ``p - y``, with ``p = 1 / (1 + exp(-s))``."""
+        side = 1.0 - 2.0 * label
         small = math.exp(-abs(margin))
-        return (1.0 if margin >= 0.0 else small) / (1.0 + small) - label
+        return side * (1.0 if side * margin >= 0.0 else small) / (1.0 + small)
 
     def d2(self, margin: float, label: float) -> float:
         """Return ``p (1 - p)``."""
