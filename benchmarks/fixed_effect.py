@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from gdmix.coordinates import FixedEffect
+from gdmix.coordinates import FixedEffect, Setting
 from gdmix.data.dataset import Csr, Dataset
 from gdmix.engines.local import LocalEngine
 from gdmix.glm.losses import Logistic
@@ -45,7 +45,7 @@ def main():
 
     def ours(optimizer):
         effect = FixedEffect(l2=1.0, optimizer=optimizer, tolerance=1e-7)
-        return lambda: effect.fit(engine, data, "x", Logistic(), data.offset, None).objective
+        return lambda: effect.fit(engine, data, Setting("x", Logistic()), data.offset).objective
 
     def theirs(solver):
         def solve():

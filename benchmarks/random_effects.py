@@ -7,7 +7,7 @@ import pyarrow as pa
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from gdmix.coordinates import RandomEffect
+from gdmix.coordinates import RandomEffect, Setting
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
 from gdmix.engines.local import LocalEngine
 from gdmix.glm.losses import Logistic
@@ -42,7 +42,7 @@ def gdmix(data, threads):
     effect = RandomEffect("id", l2=1.0, tolerance=1e-6)
 
     def solve():
-        return effect.fit(engine, data, "z", Logistic(), data.offset, None).objective
+        return effect.fit(engine, data, Setting("z", Logistic()), data.offset).objective
 
     solve()  # groups the rows, as a run does once, and loads the kernels
     return solve

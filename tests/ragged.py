@@ -9,7 +9,7 @@ from scipy.special import expit
 from gdmix.glm.groups import Outcome, Problem, solve_entities
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Logistic, Squared
-from gdmix.glm.penalties import Ridge
+from gdmix.glm.penalties import Penalty
 
 LOSSES = (Logistic(), Squared())
 
@@ -60,6 +60,21 @@ class Entity(NamedTuple):
     offset: np.ndarray
 
 
+class Asked(NamedTuple):
+    """One weight for the features, one for the intercept, and what else is asked of the solver."""
+
+    l2: float
+    intercept_l2: float
+    intercept: int
+    shared: Problem
+
+    def weights(self, size):
+        """Return the weight of each of `size` coefficients."""
+        weights = np.full(size, float(self.l2))
+        weights[: self.intercept] = self.intercept_l2
+        return weights
+
+
 class Solved(NamedTuple):
     """What `solve` gives, cut by entity."""
 
@@ -79,7 +94,7 @@ def entity(seed, rows=12, width=4, scale=1.0, offset=1.0):
 
 def solve(entities, problem, loss=LOSSES[0], start=None, cuts=None):
     """Solve entities in one call, or in one call for each run between `cuts`."""
-    intercept = problem.penalty.intercept
+    intercept = problem.intercept
     blocks = [sparse(e.matrix, e.label, e.weight) for e in entities]
     starts = np.cumsum([0] + [len(b.values) for b in blocks])
     block = Block(
@@ -91,29 +106,33 @@ def solve(entities, problem, loss=LOSSES[0], start=None, cuts=None):
     row_ptr = np.cumsum([0] + [len(e.label) for e in entities])
     pointers = np.cumsum([0] + [e.matrix.shape[1] + intercept for e in entities])
     n = len(entities)
-    outcome = Outcome(np.full(n, -1, np.int8), np.zeros(n, np.int32), np.zeros(n), np.zeros(n))
+    outcome = Outcome(
+        np.full(n, -1, np.int8), np.zeros(n, np.int32), np.zeros(n), np.zeros(n), np.zeros(n)
+    )
     flat = np.zeros(pointers[-1]) if start is None else np.concatenate(start).astype(float)
     margin = np.full(row_ptr[-1], np.nan)
     offset = np.concatenate([e.offset for e in entities])
     bounds = [0, *(cuts or []), n]
     for first, last in pairwise(bounds):
-        solve_entities(
-            loss, block, offset, row_ptr, pointers, first, last, problem, flat, margin, outcome
-        )
+        sizes = [intercept + e.matrix.shape[1] for e in entities[first:last]]
+        precision = np.concatenate([np.zeros(0), *map(problem.weights, sizes)])
+        penalty = Penalty.ridge(precision)
+        where, shared = (row_ptr, pointers, first, last), problem.shared
+        solve_entities(loss, block, offset, *where, shared, penalty, flat, margin, outcome)
     return Solved(np.split(flat, pointers[1:-1]), np.split(margin, row_ptr[1:-1]), outcome, flat)
 
 
 def problem(l2=1.0, intercept=1, intercept_l2=None, tolerance=1e-10, bound=10.0, limit=300):
     """Return a problem; the intercept is penalized like the rest unless told otherwise."""
-    ridge = Ridge(l2, l2 if intercept_l2 is None else intercept_l2, intercept)
-    return Problem(ridge, bound, tolerance, limit)
+    shared = Problem(intercept, bound, tolerance, limit)
+    return Asked(l2, l2 if intercept_l2 is None else intercept_l2, intercept, shared)
 
 
-def objective(e, b, ridge, loss=LOSSES[0]):
+def objective(e, b, asked, loss=LOSSES[0]):
     """Return the objective of an entity at `b`, its gradient and Hessian, in dense NumPy."""
-    design = np.hstack([np.ones((len(e.label), ridge.intercept)), e.matrix])
+    design = np.hstack([np.ones((len(e.label), asked.intercept)), e.matrix])
     margin = design @ b + e.offset
-    l2 = ridge.weights(len(b))
+    l2 = asked.weights(len(b))
     if isinstance(loss, Squared):
         value, slope, curve = 0.5 * (margin - e.label) ** 2, margin - e.label, np.ones_like(margin)
     else:
@@ -127,22 +146,22 @@ def objective(e, b, ridge, loss=LOSSES[0]):
     return value, design.T @ (e.weight * slope) + l2 * b, hessian
 
 
-def newton(e, ridge, loss=LOSSES[0], fixed_intercept=None):
+def newton(e, asked, loss=LOSSES[0], fixed_intercept=None):
     """Return the least objective of an entity and where: damped Newton's method, dense."""
-    b = np.zeros(e.matrix.shape[1] + ridge.intercept)
+    b = np.zeros(e.matrix.shape[1] + asked.intercept)
     move = np.ones(len(b), bool)
     if fixed_intercept is not None:
         b[0], move[0] = fixed_intercept, False
     for _ in range(500):
-        value, gradient, hessian = objective(e, b, ridge, loss)
+        value, gradient, hessian = objective(e, b, asked, loss)
         step = np.zeros_like(b)
         h, g = hessian[np.ix_(move, move)], gradient[move]
         # without a penalty the Hessian may be singular
-        step[move] = -np.linalg.solve(h, g) if ridge.l2 else -np.linalg.lstsq(h, g, rcond=None)[0]
+        step[move] = -np.linalg.solve(h, g) if asked.l2 else -np.linalg.lstsq(h, g, rcond=None)[0]
         if -(gradient @ step) <= 1e-15 * value:
             break
         length = 1.0
-        while length > 1e-18 and objective(e, b + length * step, ridge, loss)[0] > value:
+        while length > 1e-18 and objective(e, b + length * step, asked, loss)[0] > value:
             length *= 0.5
         b = b + length * step
-    return objective(e, b, ridge, loss)[0], b
+    return objective(e, b, asked, loss)[0], b

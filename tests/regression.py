@@ -9,7 +9,14 @@ from scipy.sparse import issparse
 from scipy.special import expit
 
 from gdmix.glm.objective import Objective
-from gdmix.glm.penalties import Ridge
+from gdmix.glm.penalties import Penalty
+
+
+def ridge(size, l2, intercept_l2=0.0, intercept=1):
+    """Return a ridge: one weight for the features, one for the intercept."""
+    precision = np.full(size, float(l2))
+    precision[:intercept] = intercept_l2
+    return Penalty.ridge(precision)
 
 
 @dataclass
@@ -79,12 +86,12 @@ def logistic(seed, rows=200, columns=8, l2=1.0, intercept_l2=0.0, scale=1.0):
     y = (rng.random(rows) < expit(x @ beta + 0.5)).astype(float)
     x = np.hstack([np.ones((rows, 1)), x * scale])
     weight = rng.uniform(0.5, 2.0, rows)
-    return Objective(Regression(x, y, weight), Ridge(l2, intercept_l2, 1)), columns + 1
+    return Objective(Regression(x, y, weight), ridge(columns + 1, l2, intercept_l2)), columns + 1
 
 
 def ridge_solution(rows, penalty):
     """Return the closed form of a squared loss's optimum."""
-    weights = np.diag(penalty.weights(rows.x.shape[1]))
+    weights = np.diag(penalty.precision)
     gram = (rows.x.T * rows.weight) @ rows.x + weights
     return np.linalg.solve(gram, rows.x.T @ (rows.weight * rows.y))
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates import Coordinate, FixedEffect, RandomEffect
+from gdmix.coordinates import Coordinate, FixedEffect, RandomEffect, Setting
 from gdmix.data.layout import Layout
 from gdmix.descent import Plan
 from gdmix.errors import ConfigError, did_you_mean
@@ -60,7 +60,7 @@ Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
 class ModelOptions(Columns):
     """Everything that defines a model; `MixedModel` takes these as arguments."""
 
-    task: TaskName = Field(default="logistic", description="Loss and link: logistic or linear.")
+    task: TaskName = Field(default="logistic", description="Loss and link.")
     coordinates: Annotated[
         dict[CoordinateName, AnyCoordinate], BeforeValidator(_absent_is_empty)
     ] = Field(
@@ -155,10 +155,10 @@ class ModelOptions(Columns):
     def plan(self) -> Plan:
         """Return what to descend on."""
         coordinates: Mapping[str, Coordinate] = self.coordinates
+        loss = self.kind.loss
         return Plan(
             coordinates,
-            self.shards(),
-            self.kind.loss,
+            {name: Setting(shard, loss) for name, shard in self.shards().items()},
             self.sweeps,
             self.sweep_tolerance,
             self.metrics or self.kind.metrics,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gdmix.coordinates import Coordinate, Summary
+from gdmix.coordinates import Coordinate, Setting, Summary
 from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine
 from gdmix.glm.losses import Loss
@@ -34,6 +34,8 @@ class Update:
         Spent solving.
     objective : float
         Of the whole model after this update: weighted loss plus all penalties.
+    penalty : float
+        Of this coordinate alone.
     summary : Summary
     metrics : dict of str to float
         On the validation data, after this update.
@@ -44,6 +46,7 @@ class Update:
     samples: int
     seconds: float
     objective: float
+    penalty: float
     summary: Summary
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -71,23 +74,29 @@ class Plan:
     ----------
     coordinates : dict of str to Coordinate
         In the update sequence.
-    shards : dict of str to str
-        The shard that each coordinate reads.
-    loss : Loss
+    settings : dict of str to Setting
+        Shard, loss, prior ... of each coordinate.
     sweeps : int
         Most passes over the coordinates.
     tolerance : float
         Stop after a sweep that lowered the objective by less than this, relative to it.
     metrics : sequence of str
         Evaluated on the validation data after every update.
+    locked : frozenset of str
+        Coordinates that are scored as they are, never updated.
     """
 
     coordinates: Mapping[str, Coordinate]
-    shards: Mapping[str, str]
-    loss: Loss
+    settings: Mapping[str, Setting]
     sweeps: int
     tolerance: float
     metrics: Sequence[str] = ()
+    locked: frozenset[str] = frozenset()
+
+    @property
+    def loss(self) -> Loss:
+        """The loss, which all coordinates share."""
+        return next(iter(self.settings.values())).loss
 
 
 Observer = Callable[[Update, State], None]
@@ -120,7 +129,7 @@ def descend(
     """
     state = state or State()
     observers = list(observers)
-    names = list(plan.coordinates)
+    names = [name for name in plan.coordinates if name not in plan.locked]
     scores = _Scores(engine, train, state.parts)
     held_out = None if validation is None else _Scores(engine, validation, state.parts)
     for step in range(len(state.history), plan.sweeps * len(names)):
@@ -128,10 +137,10 @@ def descend(
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
         name = names[position]
-        coordinate, shard = plan.coordinates[name], plan.shards[name]
+        setting = plan.settings[name]._replace(start=state.parts.get(name))
         offset = scores.without(name)
         started = time.perf_counter()
-        fit = coordinate.fit(engine, train, shard, plan.loss, offset, state.parts.get(name))
+        fit = plan.coordinates[name].fit(engine, train, setting, offset)
         seconds = time.perf_counter() - started
         scores.replace(name, fit.scores)
         state.parts[name] = fit.part
@@ -139,9 +148,13 @@ def descend(
         if held_out is not None:
             held_out.replace(name, fit.part.score(engine, held_out.rows))
             metrics = held_out.evaluate(plan.metrics)
-        penalty = sum(plan.coordinates[key].penalty(part) for key, part in state.parts.items())
-        objective = engine.weighted_loss(plan.loss, train, scores.total) + penalty
-        update = Update(sweep + 1, name, train.rows, seconds, objective, fit.summary, metrics)
+        penalties = {update.coordinate: update.penalty for update in state.history}
+        penalties[name] = fit.penalty
+        loss = engine.weighted_loss(plan.loss, train, scores.total)
+        objective = loss + sum(penalties.values())
+        update = Update(
+            sweep + 1, name, train.rows, seconds, objective, fit.penalty, fit.summary, metrics
+        )
         state.history.append(update)
         for observer in observers:
             observer(update, state)

@@ -39,13 +39,20 @@ class Run(NamedTuple):
     row_ptr : int64[entities + 1]
     first, last : int
         The entities of this run.
+    feature_ptr : int64[entities + 1]
+    features : int32
+        Index in the shard of every entity's features.
     coefficients : float64
         Starting point; the solution is written over it. The intercept comes first.
     coefficient_ptr : int64[entities + 1]
     margin : float64[rows]
         For the function to write offset plus own score to.
+    variances : float64
+        As long as `coefficients`, for the function to write to.
     outcome : Outcome
         For the function to write to.
+    prior_mean, prior_variance : float64 or None
+        As long as `coefficients`; NaN where nothing is known.
     """
 
     block: Block
@@ -53,10 +60,15 @@ class Run(NamedTuple):
     row_ptr: NDArray[np.int64]
     first: int
     last: int
+    feature_ptr: NDArray[np.int64]
+    features: NDArray[np.int32]
     coefficients: Floats
     coefficient_ptr: NDArray[np.int64]
     margin: Floats
+    variances: Floats
     outcome: Outcome
+    prior_mean: Floats | None = None
+    prior_variance: Floats | None = None
 
 
 class EntityTable(NamedTuple):
@@ -75,6 +87,8 @@ class EntityTable(NamedTuple):
     coefficients : float64
         Entity after entity: the intercept, if any, then one for each of its features.
     outcome : Outcome
+    variances : float64 or None
+        Of the coefficients, where they were asked for.
     """
 
     ids: pa.Array
@@ -83,6 +97,24 @@ class EntityTable(NamedTuple):
     features: NDArray[np.int32]
     coefficients: Floats
     outcome: Outcome
+    variances: Floats | None = None
+
+
+class Grouping(NamedTuple):
+    """How a random effect groups its rows.
+
+    Attributes
+    ----------
+    entity : str
+        Entity column.
+    shard : str
+    intercept : int
+        1 when coefficients begin with an intercept.
+    """
+
+    entity: str
+    shard: str
+    intercept: int
 
 
 class Engine(Protocol):
@@ -105,10 +137,10 @@ class Engine(Protocol):
         self,
         function: Callable[[Run], None],
         rows: Rows,
-        by: tuple[str, str],
+        by: Grouping,
         offset: Column,
-        intercept: int,
         start: EntityTable | None,
+        prior: EntityTable | None = None,
     ) -> tuple[EntityTable, Column]:
         """Call `function` on runs of whole entities.
 
@@ -117,14 +149,13 @@ class Engine(Protocol):
         function : callable
             Solves the entities of a `Run` in place.
         rows : Rows
-        by : (str, str)
-            Entity column and shard.
+        by : Grouping
         offset : Column
             The score of everything else.
-        intercept : int
-            1 when coefficients begin with an intercept.
         start : EntityTable or None
             Where to begin; matched by entity and feature, zero where it has none.
+        prior : EntityTable or None
+            What is known already; matched in the same way, NaN where it knows nothing.
 
         Returns
         -------

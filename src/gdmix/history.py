@@ -21,6 +21,7 @@ def as_plain(update: Update) -> dict[str, Any]:
         "coefficients": summary.coefficients,
         "seconds": update.seconds,
         "objective": update.objective,
+        "penalty": update.penalty,
         "iterations": summary.iterations,
         "gradient_norm": summary.gradient,
         "status": {status.name.lower(): count for status, count in summary.statuses.items()},
@@ -44,6 +45,7 @@ def from_plain(values: dict[str, Any]) -> Update:
         values["samples"],
         values["seconds"],
         _number(values["objective"]),
+        _number(values["penalty"]),
         summary,
         {name: _number(value) for name, value in values["metrics"].items()},
     )

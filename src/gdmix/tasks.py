@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.data.validation import LabelRange
-from gdmix.glm.losses import Logistic, Loss, Squared
+from gdmix.glm.losses import Logistic, Loss, Poisson, SmoothedHinge, Squared
 
 Floats = NDArray[np.float64]
-TaskName = Literal["logistic", "linear"]
+TaskName = Literal["logistic", "linear", "poisson", "smoothed_hinge"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,22 @@ TASKS: dict[TaskName, Task] = {
             labels="any",
             metrics=("rmse", "mae"),
             output="mean",
+            mean=_itself,
+        ),
+        Task(
+            name="poisson",
+            loss=Poisson(),
+            labels="counts",
+            metrics=("poisson_loss", "rmse"),
+            output="mean",
+            mean=np.exp,
+        ),
+        Task(
+            name="smoothed_hinge",
+            loss=SmoothedHinge(),
+            labels="binary",
+            metrics=("auc", "smoothed_hinge_loss"),
+            output="margin",
             mean=_itself,
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from gdmix.config import ModelOptions
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
-from gdmix.descent import Plan, descend
+from gdmix.descent import descend
 from gdmix.engines.local import LocalEngine
 
 
@@ -36,7 +37,7 @@ def warm_up(options: ModelOptions) -> None:
     )
     rows, _ = read(FrameSource(table), tiny.layout())
     plan = tiny.plan()
-    once = Plan(plan.coordinates, plan.shards, plan.loss, 2, 0.0, options.kind.metrics)
+    once = replace(plan, sweeps=2, tolerance=0.0, metrics=options.kind.metrics)
     collecting = gc.isenabled()
     # the compiler makes millions of objects that live on: looking through them again and again
     # for garbage costs a fifth of its time

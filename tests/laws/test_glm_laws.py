@@ -72,7 +72,7 @@ def test_the_optimum_does_not_depend_on_the_start(shape, seed):
 def test_a_solve_never_raises_the_objective(shape, seed):
     e = entity(*shape)
     start = 3.0 * np.random.default_rng(seed).normal(size=1 + e.matrix.shape[1])
-    before = objective(e, start, problem().penalty)[0]
+    before = objective(e, start, problem())[0]
     for limit in (1, 2, 5):
         found = solve([e], problem(limit=limit), start=[start])
         assert found.outcome.objective[0] <= before * (1.0 + 1e-14)

@@ -12,9 +12,8 @@ from gdmix.glm.lbfgs import LBFGS
 from gdmix.glm.losses import Logistic
 from gdmix.glm.minimize import minimize
 from gdmix.glm.objective import Objective
-from gdmix.glm.penalties import Ridge
 from gdmix.glm.tron import TRON
-from tests.regression import Regression, best
+from tests.regression import Regression, best, ridge
 
 methods = pytest.mark.parametrize("method", [LBFGS(), TRON()], ids=["lbfgs", "tron"])
 penalties = pytest.mark.parametrize("l2", [0.01, 1.0, 100.0])
@@ -29,7 +28,9 @@ def census(shared_data):
 def _objective(census, l2):
     x, y = census
     ones = np.ones((x.shape[0], 1))
-    return Objective(Regression(hstack([ones, x]).tocsr(), y, np.ones(len(y))), Ridge(l2, 0.0, 1))
+    return Objective(
+        Regression(hstack([ones, x]).tocsr(), y, np.ones(len(y))), ridge(x.shape[1] + 1, l2)
+    )
 
 
 @methods
@@ -60,7 +61,9 @@ def test_one_entity_with_all_rows_is_the_same_regression(census, l2):
     x, y = census
     rows = len(y)
     block = Block(x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data, y, np.ones(rows))
-    outcome = Outcome(np.zeros(1, np.int8), np.zeros(1, np.int32), np.zeros(1), np.zeros(1))
+    outcome = Outcome(
+        np.zeros(1, np.int8), np.zeros(1, np.int32), np.zeros(1), np.zeros(1), np.zeros(1)
+    )
     b = np.zeros(124)
     solve_entities(
         Logistic(),
@@ -70,7 +73,8 @@ def test_one_entity_with_all_rows_is_the_same_regression(census, l2):
         np.array([0, 124]),
         0,
         1,
-        Problem(Ridge(l2, 0.0, 1), 50.0, 1e-10, 100),
+        Problem(1, 50.0, 1e-10, 100),
+        ridge(124, l2),
         b,
         np.empty(rows),
         outcome,

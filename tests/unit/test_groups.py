@@ -17,11 +17,11 @@ def check(entities, asked, loss=LOSSES[0], rel=1e-8, start=None):
     assert np.all(np.isfinite(found.flat))
     for k, (e, b) in enumerate(zip(entities, found.coefficients, strict=True)):
         assert found.outcome.status[k] == Status.CONVERGED
-        value = objective(e, b, asked.penalty, loss)[0]
-        least, _ = newton(e, asked.penalty, loss)
+        value = objective(e, b, asked, loss)[0]
+        least, _ = newton(e, asked, loss)
         assert value <= least * (1.0 + rel) + 1e-13
         assert found.outcome.objective[k] == pytest.approx(value, rel=1e-12, abs=1e-13)
-        own = e.matrix @ b[asked.penalty.intercept :] + asked.penalty.intercept * b[:1].sum()
+        own = e.matrix @ b[asked.intercept :] + asked.intercept * b[:1].sum()
         size = 1.0 + np.abs(e.offset).max(initial=0.0)
         np.testing.assert_allclose(found.margins[k], e.offset + own, rtol=1e-12, atol=1e-12 * size)
     return found
@@ -93,8 +93,8 @@ def test_one_class_with_a_free_intercept_stops_at_the_bound(label, bound, offset
     for k, (e, b) in enumerate(zip(entities, found.coefficients, strict=True)):
         assert found.outcome.status[k] == Status.BOUNDED
         assert b[0] == (bound if label else -bound)
-        value = objective(e, b, asked.penalty)[0]
-        assert value <= newton(e, asked.penalty, fixed_intercept=b[0])[0] * (1.0 + 1e-8)
+        value = objective(e, b, asked)[0]
+        assert value <= newton(e, asked, fixed_intercept=b[0])[0] * (1.0 + 1e-8)
         assert found.outcome.objective[k] == pytest.approx(value, rel=1e-12)
 
 
@@ -113,8 +113,8 @@ def test_an_optimum_beyond_the_bound_is_held_there():
     found = solve(entities, asked)
     for e, b in zip(entities, found.coefficients, strict=True):
         assert b[0] == -2.0
-        least = newton(e, asked.penalty, fixed_intercept=-2.0)[0]
-        assert objective(e, b, asked.penalty)[0] <= least * (1.0 + 1e-8)
+        least = newton(e, asked, fixed_intercept=-2.0)[0]
+        assert objective(e, b, asked)[0] <= least * (1.0 + 1e-8)
     assert np.all(found.outcome.status == Status.BOUNDED)
 
 
@@ -193,8 +193,8 @@ def test_conjugate_gradients_with_the_intercept_at_its_bound():
     found = solve([e], asked)
     assert found.outcome.status[0] == Status.BOUNDED
     assert found.flat[0] == 10.0
-    least = newton(e, asked.penalty, fixed_intercept=10.0)[0]
-    assert objective(e, found.flat, asked.penalty)[0] <= least * (1.0 + 1e-8)
+    least = newton(e, asked, fixed_intercept=10.0)[0]
+    assert objective(e, found.flat, asked)[0] <= least * (1.0 + 1e-8)
 
 
 def test_the_sizes_around_the_limit_agree():

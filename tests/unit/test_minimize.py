@@ -4,10 +4,9 @@ import pytest
 from gdmix.glm.lbfgs import LBFGS
 from gdmix.glm.minimize import minimize
 from gdmix.glm.objective import Objective
-from gdmix.glm.penalties import Ridge
 from gdmix.glm.status import Status
 from gdmix.glm.tron import TRON
-from tests.regression import Regression, best, logistic, ridge_solution
+from tests.regression import Regression, best, logistic, ridge, ridge_solution
 
 methods = pytest.mark.parametrize("method", [LBFGS(), TRON()], ids=["lbfgs", "tron"])
 
@@ -51,7 +50,7 @@ def test_hard_columns(method, kind, l2):
     y = (rng.random(300) < 1.0 / (1.0 + np.exp(-x[:, 2:] @ (1.0 / np.std(x[:, 2:], 0))))).astype(
         float
     )
-    objective = Objective(Regression(x, y, np.ones(300)), Ridge(l2, 0.0, 1))
+    objective = Objective(Regression(x, y, np.ones(300)), ridge(x.shape[1], l2))
     found = _minimize(objective, 9, method, tolerance=1e-12, limit=5000)
     # margins around 1e4 are rounded by 1e-12: no gradient of 1e-12 can be had from them
     assert found.status is Status.CONVERGED or (kind, found.status.name) == (
@@ -85,7 +84,7 @@ def test_the_start_does_not_change_the_stopping_rule(method):
 def test_no_gradient_no_iterations(method):
     x = np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
     objective = Objective(
-        Regression(x, np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)), Ridge(1.0, 0.0, 1)
+        Regression(x, np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)), ridge(x.shape[1], 1.0)
     )
     found = _minimize(objective, 2, method)
     assert (found.status, found.iterations, found.gradient) == (Status.CONVERGED, 0, 0.0)
@@ -95,7 +94,7 @@ def test_no_gradient_no_iterations(method):
 @pytest.mark.parametrize("rows", [0, 5])
 def test_without_weight_only_the_penalty_counts(method, rows):
     objective = Objective(
-        Regression(np.ones((rows, 3)), np.ones(rows), np.zeros(rows)), Ridge(2.0, 0.0, 1)
+        Regression(np.ones((rows, 3)), np.ones(rows), np.zeros(rows)), ridge(3, 2.0)
     )
     assert _minimize(objective, 3, method).status is Status.CONVERGED
     found = _minimize(objective, 3, method, start=np.array([0.5, 3.0, -2.0]))
@@ -108,7 +107,7 @@ def test_without_weight_only_the_penalty_counts(method, rows):
 def test_separable_rows(method, l2):
     x = np.column_stack([np.ones(40), np.linspace(-1.0, 1.0, 40)])
     objective = Objective(
-        Regression(x, (x[:, 1] > 0.0).astype(float), np.ones(40)), Ridge(l2, 0, 1)
+        Regression(x, (x[:, 1] > 0.0).astype(float), np.ones(40)), ridge(x.shape[1], l2)
     )
     found = _minimize(objective, 2, method, tolerance=1e-7)
     assert np.all(np.isfinite(found.coefficients))
@@ -157,9 +156,9 @@ def test_squared_loss_gives_closed_form_ridge(method, intercept_l2):
     rng = np.random.default_rng(4)
     x = np.hstack([np.ones((60, 1)), rng.normal(size=(60, 10))])
     rows = Regression(x, 5.0 + rng.normal(size=60), rng.uniform(0.5, 2.0, 60), squared=True)
-    ridge = Ridge(2.0, intercept_l2, 1)
-    found = _minimize(Objective(rows, ridge), 11, method, tolerance=1e-12)
-    np.testing.assert_allclose(found.coefficients, ridge_solution(rows, ridge), rtol=1e-10)
+    penalty = ridge(11, 2.0, intercept_l2)
+    found = _minimize(Objective(rows, penalty), 11, method, tolerance=1e-12)
+    np.testing.assert_allclose(found.coefficients, ridge_solution(rows, penalty), rtol=1e-10)
 
 
 @methods

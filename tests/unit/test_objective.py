@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gdmix.glm.objective import Objective
-from gdmix.glm.penalties import Ridge
+from tests.regression import ridge
 
 
 @dataclass
@@ -30,10 +30,9 @@ def test_the_penalty_is_added_to_value_gradient_and_curvature():
     rng = np.random.default_rng(0)
     root, b, v = rng.normal(size=(5, 5)), rng.normal(size=5), rng.normal(size=5)
     rows = Quadratic(root @ root.T, rng.normal(size=5))
-    ridge = Ridge(2.0, 0.5, 1)
     l2 = np.array([0.5, 2.0, 2.0, 2.0, 2.0])
     whole = Quadratic(rows.matrix + np.diag(l2), rows.linear)
-    objective = Objective(rows, ridge)
+    objective = Objective(rows, ridge(5, 2.0, 0.5))
     value, gradient = objective.value_and_gradient(b)
     assert np.isclose(value, whole.value_and_gradient(b)[0], rtol=1e-14)
     np.testing.assert_allclose(gradient, whole.value_and_gradient(b)[1], rtol=1e-13)

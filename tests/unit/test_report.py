@@ -406,7 +406,7 @@ def many_entities(entities):
     pointers = np.arange(entities + 1, dtype=np.int64) * 2
     coefficients = rng.normal(size=3 * entities)
     zeros = np.zeros(entities)
-    outcome = Outcome(zeros.astype(np.int8), zeros.astype(np.int32), zeros, zeros)
+    outcome = Outcome(zeros.astype(np.int8), zeros.astype(np.int32), zeros, zeros, zeros)
     samples = rng.geometric(0.01, size=entities)
     features = np.tile(np.arange(2, dtype=np.int32), entities)
     ids = pa.array(np.arange(entities))

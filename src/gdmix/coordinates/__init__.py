@@ -1,7 +1,17 @@
 """Coordinates: a block of the model, its options and how it is solved against the others."""
 
-from gdmix.coordinates.base import Coordinate, Fit, Summary
+from gdmix.coordinates.base import Bound, Box, Coordinate, ElasticNet, Fit, Setting, Summary
 from gdmix.coordinates.fixed import FixedEffect
 from gdmix.coordinates.random import RandomEffect
 
-__all__ = ["Coordinate", "Fit", "FixedEffect", "RandomEffect", "Summary"]
+__all__ = [
+    "Bound",
+    "Box",
+    "Coordinate",
+    "ElasticNet",
+    "Fit",
+    "FixedEffect",
+    "RandomEffect",
+    "Setting",
+    "Summary",
+]

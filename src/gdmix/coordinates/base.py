@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.losses import Loss
-from gdmix.glm.penalties import Ridge
+from gdmix.glm.normalization import Normalization
+from gdmix.glm.penalties import Penalty
 from gdmix.glm.status import Status
 from gdmix.options import INVALID, Options
 from gdmix.schema import FeatureList
+
+Floats = NDArray[np.float64]
 
 Part = Any
 """`LinearModel` or `EntityModel`."""
@@ -42,6 +47,43 @@ class Summary(NamedTuple):
     gradient: float
 
 
+class Box(NamedTuple):
+    """Bounds of coefficients, the intercept first.
+
+    Attributes
+    ----------
+    lower, upper : float64[intercept + features]
+    """
+
+    lower: Floats
+    upper: Floats
+
+
+class Setting(NamedTuple):
+    """What a coordinate is fitted under; all but `start` holds for a whole descent.
+
+    Attributes
+    ----------
+    shard : str
+        The shard with the coordinate's features.
+    loss : Loss
+    start : LinearModel, EntityModel or None
+        Where to begin.
+    prior : LinearModel, EntityModel or None
+        What was learnt before, in the same shard's positions: its coefficients and variances are
+        the mean and the variance of a Gaussian prior. NaN where it knows nothing.
+    box : Box or None
+    normalization : Normalization or None
+    """
+
+    shard: str
+    loss: Loss
+    start: Part | None = None
+    prior: Part | None = None
+    box: Box | None = None
+    normalization: Normalization | None = None
+
+
 class Fit(NamedTuple):
     """The outcome of one update.
 
@@ -51,14 +93,35 @@ class Fit(NamedTuple):
     scores : Column
         The part's own score of every row.
     objective : float
-        Weighted loss plus this coordinate's penalty.
+        Weighted loss of the rows trained on, plus this coordinate's penalty.
+    penalty : float
+        This coordinate's penalty alone.
     summary : Summary
     """
 
     part: Part
     scores: Column
     objective: float
+    penalty: float
     summary: Summary
+
+
+class ElasticNet(Options):
+    """``weight * (alpha * |b| + (1 - alpha) / 2 * b^2)`` for every coefficient."""
+
+    weight: float = Field(
+        default=1.0, ge=0.0, allow_inf_nan=False, description="Weight of the whole penalty."
+    )
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="Share of the L1 part.")
+
+
+class Bound(Options):
+    """Bounds of the coefficients whose name and term match; ``*`` and ``?`` stand for anything."""
+
+    name: str = Field(min_length=1, description="Feature name; `(INTERCEPT)` for the intercept.")
+    term: str = Field(default="*", description="Feature term.")
+    lower: float | None = Field(default=None, description="Least coefficient.")
+    upper: float | None = Field(default=None, description="Largest coefficient.")
 
 
 class Coordinate(Options):
@@ -73,6 +136,36 @@ class Coordinate(Options):
         ge=0.0,
         allow_inf_nan=False,
         description="L2 penalty: l2 / 2 times the sum of squared coefficients.",
+    )
+    l1: float = Field(
+        default=0.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="L1 penalty: l1 times the sum of absolute coefficients.",
+    )
+    elastic_net: ElasticNet | None = Field(
+        default=None, description="Weight and alpha, in place of l1 and l2."
+    )
+    bounds: tuple[Bound, ...] = Field(
+        default=(), description="Bounds of coefficients by feature name and term."
+    )
+    normalization: Literal["none", "standard_deviation", "max_magnitude", "standardization"] = (
+        Field(
+            default="none",
+            description="Scale of features that the penalty sees; coefficients are saved for the "
+            "features as they are. `standardization` also centres, and needs an intercept.",
+        )
+    )
+    variance: Literal["none", "simple", "full"] = Field(
+        default="none",
+        description="Variances of coefficients: inverse of the Hessian's diagonal (`simple`), or "
+        "diagonal of its inverse (`full`).",
+    )
+    prior_weight: float = Field(
+        default=1.0,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="Weight of the prior in incremental training.",
     )
     intercept: bool = Field(default=True, description="Whether there is an intercept.")
     penalize_intercept: bool = Field(
@@ -94,16 +187,26 @@ class Coordinate(Options):
             )
         return self
 
-    @property
-    def ridge(self) -> Ridge:
-        """The penalty of this coordinate's coefficient vectors."""
-        intercept_l2 = self.l2 if self.penalize_intercept else 0.0
-        return Ridge(self.l2, intercept_l2, int(self.intercept))
+    def penalty(self, width: int, setting: Setting) -> Penalty:
+        """Return the penalty of a vector of all features' coefficients, the intercept first.
+
+        It holds for the coefficients of normalized features, and knows no prior.
+        """
+        l1, l2 = self.l1, self.l2
+        if self.elastic_net is not None:
+            weight, alpha = self.elastic_net.weight, self.elastic_net.alpha
+            l1, l2 = weight * alpha, weight * (1.0 - alpha)
+        intercept = int(self.intercept)
+        size = intercept + width
+        penalty = Penalty.ridge(np.full(size, l2))._replace(l1=np.full(size, l1))
+        if intercept and not self.penalize_intercept:
+            penalty.precision[0] = penalty.l1[0] = 0.0
+        if setting.box is not None:
+            penalty = penalty._replace(lower=setting.box.lower, upper=setting.box.upper)
+        return penalty
 
     @abstractmethod
-    def fit(
-        self, engine: Engine, rows: Rows, shard: str, loss: Loss, offset: Column, start: Part | None
-    ) -> Fit:
+    def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
         """Solve this coordinate to tolerance against `offset`, the score of all others.
 
         Parameters
@@ -111,14 +214,6 @@ class Coordinate(Options):
         engine : Engine
         rows : Rows
             Training data.
-        shard : str
-            The shard with this coordinate's features.
-        loss : Loss
+        setting : Setting
         offset : Column
-        start : LinearModel, EntityModel or None
-            Where to begin.
         """
-
-    @abstractmethod
-    def penalty(self, part: Part) -> float:
-        """Return the penalty of what this coordinate learnt."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gdmix.coordinates.base import Coordinate, Fit, Summary
+from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
 from gdmix.engine import BlockSum, Column, Engine, Rows
 from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
@@ -33,34 +33,24 @@ class FixedEffect(Coordinate):
         description="`tron` needs fewer, costlier iterations; better on ill-conditioned data.",
     )
 
-    def fit(
-        self,
-        engine: Engine,
-        rows: Rows,
-        shard: str,
-        loss: Loss,
-        offset: Column,
-        start: LinearModel | None,
-    ) -> Fit:
+    def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
         """Solve the regression against `offset`; see `Coordinate.fit`."""
-        intercept = int(self.intercept)
+        intercept, shard, start = int(self.intercept), setting.shard, setting.start
+        width = engine.width(rows, shard)
+        penalty = self.penalty(width, setting)
         objective = Objective(
-            _LossOverRows(engine, rows, shard, loss, offset, intercept), self.ridge
+            _LossOverRows(engine, rows, shard, setting.loss, offset, intercept), penalty
         )
-        size = intercept + engine.width(rows, shard)
         found = minimize(
             objective,
-            np.zeros(size) if start is None else start.coefficients,
+            np.zeros(intercept + width) if start is None else start.coefficients,
             _METHODS[self.optimizer],
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
         )
         part = LinearModel(shard, intercept, found.coefficients)
-        return Fit(part, part.score(engine, rows), found.value, _summary(found))
-
-    def penalty(self, part: LinearModel) -> float:
-        """Return the penalty of a coefficient vector."""
-        return self.ridge.value(part.coefficients)
+        own = penalty.value(found.coefficients)
+        return Fit(part, part.score(engine, rows), found.value, own, _summary(found))
 
 
 def _summary(found: Minimum) -> Summary:

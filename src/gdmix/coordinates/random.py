@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from gdmix.coordinates.base import Coordinate, Fit, Summary
-from gdmix.engine import Column, Engine, EntityTable, Rows, Run
+from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
+from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows, Run
 from gdmix.glm.groups import Problem, solve_entities
-from gdmix.glm.losses import Loss
 from gdmix.glm.status import Status
 from gdmix.models.entity import EntityModel
 
@@ -40,18 +40,12 @@ class RandomEffect(Coordinate):
 
         def __init__(self, entity: str, **options: Any) -> None: ...  # noqa: ANN401
 
-    def fit(
-        self,
-        engine: Engine,
-        rows: Rows,
-        shard: str,
-        loss: Loss,
-        offset: Column,
-        start: EntityModel | None,
-    ) -> Fit:
+    def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
         """Solve every entity against `offset`; see `Coordinate.fit`."""
+        intercept, loss = int(self.intercept), setting.loss
         bound = self.intercept_bound if loss.saturates() else math.inf
-        problem = Problem(self.ridge, bound, self.tolerance, self.max_iterations)
+        problem = Problem(intercept, bound, self.tolerance, self.max_iterations)
+        shared = self.penalty(engine.width(rows, setting.shard), setting)
 
         def solve(run: Run) -> None:
             solve_entities(
@@ -63,25 +57,28 @@ class RandomEffect(Coordinate):
                 run.first,
                 run.last,
                 problem,
+                shared.take(_positions(run, intercept)),
                 run.coefficients,
                 run.margin,
                 run.outcome,
             )
 
-        intercept = int(self.intercept)
-        begin = None if start is None else start.table
-        by = (self.entity, shard)
-        table, scores = engine.group(solve, rows, by, offset, intercept, begin)
-        part = EntityModel(shard, self.entity, intercept, table)
+        begin = None if setting.start is None else setting.start.table
+        by = Grouping(self.entity, setting.shard, intercept)
+        table, scores = engine.group(solve, rows, by, offset, begin)
+        part = EntityModel(setting.shard, self.entity, intercept, table)
         objective = float(table.outcome.objective.sum())
-        return Fit(part, scores, objective, _summary(table))
+        penalty = float(table.outcome.penalty.sum())
+        return Fit(part, scores, objective, penalty, _summary(table))
 
-    def penalty(self, part: EntityModel) -> float:
-        """Return the sum of the penalties of all entities' coefficient vectors."""
-        intercepts, coefficients = part.split()
-        ridge = self.ridge
-        features = ridge.l2 * np.dot(coefficients, coefficients)
-        return float(0.5 * (features + ridge.intercept_l2 * np.dot(intercepts, intercepts)))
+
+def _positions(run: Run, intercept: int) -> NDArray[np.int64]:
+    """Return where each coefficient of a run lies in a vector of all features' coefficients."""
+    pointers = run.feature_ptr[run.first : run.last + 1]
+    features = intercept + run.features[pointers[0] : pointers[-1]].astype(np.int64)
+    if not intercept:
+        return features
+    return np.insert(features, pointers[:-1] - pointers[0], 0)
 
 
 def _summary(table: EntityTable) -> Summary:

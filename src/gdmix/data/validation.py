@@ -16,7 +16,7 @@ from gdmix.data.piece import first_not_number, first_null
 from gdmix.data.place import Place
 from gdmix.errors import DataError
 
-LabelRange = Literal["binary", "any"]
+LabelRange = Literal["binary", "counts", "any"]
 
 
 def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gdmix.data.dataset import Dataset
 from gdmix.data.grouping import Grouped, group
 from gdmix.data.ids import positions
-from gdmix.engine import BlockMap, BlockSum, EntityTable, Run
+from gdmix.engine import BlockMap, BlockSum, EntityTable, Grouping, Run
 from gdmix.glm.alignment import copy_matching
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block, value_along
@@ -47,9 +47,7 @@ class LocalEngine:
         self.threads = threads or available_threads()
         self._progress = progress
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="gdmix")
-        self._grouped: WeakKeyDictionary[Dataset, dict[tuple[str, str], Grouped]] = (
-            WeakKeyDictionary()
-        )
+        self._grouped: WeakKeyDictionary[Dataset, dict[Grouping, Grouped]] = WeakKeyDictionary()
 
     def width(self, rows: Dataset, shard: str) -> int:
         """Return the number of features of a shard."""
@@ -74,15 +72,22 @@ class LocalEngine:
         self,
         function: Callable[[Run], None],
         rows: Dataset,
-        by: tuple[str, str],
+        by: Grouping,
         offset: Floats,
-        intercept: int,
         start: EntityTable | None,
+        prior: EntityTable | None = None,
     ) -> tuple[EntityTable, Floats]:
         """Call `function` on runs of whole entities; see `Engine.group`."""
         grouped = self._group(rows, by)
-        pointers = grouped.feature_ptr + intercept * np.arange(grouped.entities + 1)
-        coefficients = _starting_point(grouped, intercept, start)
+        pointers = grouped.feature_ptr + by.intercept * np.arange(grouped.entities + 1)
+        coefficients = np.zeros(pointers[-1])
+        _copy(grouped, by.intercept, start, "coefficients", coefficients)
+        variances = np.zeros(pointers[-1])
+        known: tuple[Floats, ...] = ()
+        if prior is not None:
+            known = np.full(pointers[-1], np.nan), np.full(pointers[-1], np.nan)
+            _copy(grouped, by.intercept, prior, "coefficients", known[0])
+            _copy(grouped, by.intercept, prior, "variances", known[1])
         entity_offset = offset[grouped.order]
         margin = np.empty_like(entity_offset)
         outcome = _empty_outcome(grouped.entities)
@@ -91,8 +96,9 @@ class LocalEngine:
         )
 
         def run(bounds: tuple[int, int]) -> None:
-            entities = (grouped.row_ptr, *bounds, coefficients, pointers)
-            function(Run(block, entity_offset, *entities, margin, outcome))
+            entities = (grouped.row_ptr, *bounds, grouped.feature_ptr, grouped.features)
+            solution = (coefficients, pointers, margin, variances, outcome)
+            function(Run(block, entity_offset, *entities, *solution, *known))
 
         cuts = grouped.bounds().tolist()
         for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
@@ -100,7 +106,7 @@ class LocalEngine:
                 self._progress(done / (len(cuts) - 1))
         scores = np.empty_like(margin)
         scores[grouped.order] = margin - entity_offset
-        learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome)
+        learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
         return EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt), scores
 
     def entity_positions(self, rows: Dataset, entity: str, known: pa.Array) -> NDArray[np.int32]:
@@ -132,10 +138,10 @@ class LocalEngine:
         cuts = rows.bounds(shard).tolist()
         return self._pool.map(call, pairwise(cuts))
 
-    def _group(self, rows: Dataset, by: tuple[str, str]) -> Grouped:
+    def _group(self, rows: Dataset, by: Grouping) -> Grouped:
         cached = self._grouped.setdefault(rows, {})
         if by not in cached:
-            cached[by] = group(rows, *by)
+            cached[by] = group(rows, by.entity, by.shard)
         return cached[by]
 
 
@@ -146,27 +152,29 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _starting_point(grouped: Grouped, intercept: int, start: EntityTable | None) -> Floats:
-    """Return zeros, or the coefficients that `start` has for the same entity and feature."""
-    coefficients = np.zeros(grouped.feature_ptr[-1] + intercept * grouped.entities)
-    if start is not None:
-        copy_matching(
-            positions(grouped.ids, start.ids),
-            grouped.feature_ptr,
-            grouped.features,
-            start.feature_ptr,
-            start.features,
-            start.coefficients,
-            intercept,
-            coefficients,
-        )
-    return coefficients
+def _copy(
+    grouped: Grouped, intercept: int, source: EntityTable | None, name: str, out: Floats
+) -> None:
+    """Write what `source` has under `name` for the same entity and feature."""
+    if source is None or getattr(source, name) is None:
+        return
+    copy_matching(
+        positions(grouped.ids, source.ids),
+        grouped.feature_ptr,
+        grouped.features,
+        source.feature_ptr,
+        source.features,
+        getattr(source, name),
+        intercept,
+        out,
+    )
 
 
 def _empty_outcome(entities: int) -> Outcome:
     return Outcome(
         np.zeros(entities, np.int8),
         np.zeros(entities, np.int32),
+        np.zeros(entities),
         np.zeros(entities),
         np.zeros(entities),
     )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
-from gdmix.glm.penalties import Ridge
-from gdmix.glm.search import evaluate, search
+from gdmix.glm.penalties import Penalty
+from gdmix.glm.search import evaluate, quadratic, search
 from gdmix.glm.steps import DENSE_LIMIT, FIRST, MARGINS, VECTORS, Work, find_step, norm
 from gdmix.jit import inlined_kernel, inner_kernel, kernel
 
@@ -36,7 +36,8 @@ class Problem(NamedTuple):
 
     Attributes
     ----------
-    penalty : Ridge
+    intercept : int
+        1 when coefficients begin with an intercept.
     bound : float
         Largest absolute value of an unpenalized intercept.
     tolerance : float
@@ -44,7 +45,7 @@ class Problem(NamedTuple):
     max_iterations : int
     """
 
-    penalty: Ridge
+    intercept: int
     bound: float
     tolerance: float
     max_iterations: int
@@ -62,12 +63,15 @@ class Outcome(NamedTuple):
         Norm of the gradient at the end, relative to that at zero coefficients.
     objective : float64[entities]
         Weighted loss plus penalty.
+    penalty : float64[entities]
+        The penalty alone.
     """
 
     status: NDArray[np.int8]
     iterations: NDArray[np.int32]
     gradient: Floats
     objective: Floats
+    penalty: Floats
 
 
 @kernel
@@ -80,6 +84,7 @@ def solve_entities(
     first: int,
     last: int,
     problem: Problem,
+    penalty: Penalty,
     coefficients: Floats,
     margin: Floats,
     outcome: Outcome,
@@ -98,6 +103,8 @@ def solve_entities(
     first, last : int
         The run of entities to solve.
     problem : Problem
+    penalty : Penalty
+        Of the coefficients of entities ``first`` to ``last``, one after the other.
     coefficients : float64[coefficient_ptr[-1]]
         On entry the starting point, on return the solution; the intercept comes first.
     margin : float64[rows]
@@ -122,9 +129,21 @@ def solve_entities(
             block.weight[start:stop],
         )
         solution = coefficients[coefficient_ptr[e] : coefficient_ptr[e + 1]]
-        status, iterations, gradient, objective = _solve(
-            loss, rows, offset[start:stop], problem, solution, margin[start:stop], work
+        own = slice(
+            coefficient_ptr[e] - coefficient_ptr[first],
+            coefficient_ptr[e + 1] - coefficient_ptr[first],
         )
+        mine = Penalty(
+            penalty.precision[own],
+            penalty.mean[own],
+            penalty.l1[own],
+            penalty.lower[own],
+            penalty.upper[own],
+        )
+        status, iterations, gradient, objective = _solve(
+            loss, rows, offset[start:stop], problem, mine, solution, margin[start:stop], work
+        )
+        outcome.penalty[e] = quadratic(mine, solution)
         outcome.status[e] = status
         outcome.iterations[e] = iterations
         outcome.gradient[e] = gradient
@@ -137,20 +156,21 @@ def _solve(
     rows: Block,
     offset: Floats,
     problem: Problem,
+    penalty: Penalty,
     b: Floats,
     margin: Floats,
     work: Work,
 ) -> tuple[int, int, float, float]:
-    penalty, bound, n, d = problem.penalty, problem.bound, len(offset), len(b)
-    free = penalty.intercept == 1 and penalty.intercept_l2 == 0.0
+    intercept, bound, n, d = problem.intercept, problem.bound, len(offset), len(b)
+    free = intercept == 1 and penalty.precision[0] == 0.0
     if free:
         b[0] = min(max(b[0], -bound), bound)
     gradient, step, slope = work.vectors[0, :d], work.vectors[1, :d], work.margins[0, :n]
-    reference, noise = _scale_at_zero(loss, rows, offset, penalty.intercept, gradient, step)
-    kernels.multiply(rows, FIRST, n, b, penalty.intercept, margin)
+    reference, noise = _scale_at_zero(loss, rows, offset, intercept, gradient, step)
+    kernels.multiply(rows, FIRST, n, b, intercept, margin)
     for i in range(n):
         margin[i] += offset[i]
-    value = evaluate(loss, rows, penalty, b, margin, gradient)
+    value = evaluate(loss, rows, penalty, intercept, b, margin, gradient)
     # an infinite margin on its label's side has a finite loss, and is wrong all the same
     steep, far = norm(gradient), norm(margin)
     if not (math.isfinite(value) and steep < math.inf and far < math.inf):
@@ -174,16 +194,18 @@ def _solve(
         iterations += 1
         kernels.curvature(loss, rows, FIRST, n, margin, work.margins[1])
         while True:
-            find_step(rows, penalty, pinned, gradient, size / max(reference, size), work)
+            find_step(rows, penalty, intercept, pinned, gradient, size / max(reference, size), work)
             if pinned or not at_bound or step[0] * b[0] <= 0.0:
                 break
             # the other coefficients would push the intercept past its bound: hold it
             pinned, gradient[0] = True, 0.0
-        kernels.multiply(rows, FIRST, n, step, penalty.intercept, slope)
+        kernels.multiply(rows, FIRST, n, step, intercept, slope)
         longest = 1.0
         if free and abs(b[0] + step[0]) > bound:
             longest = (math.copysign(bound, step[0]) - b[0]) / step[0]
-        promise, length, value = search(loss, rows, penalty, b, margin, value, longest, work)
+        promise, length, value = search(
+            loss, rows, penalty, intercept, b, margin, value, longest, work
+        )
         if length == 0.0:
             status = _CONVERGED if promise <= rounding else _NO_PROGRESS
             break

@@ -86,7 +86,59 @@ class Squared(NamedTuple):
         return False
 
 
-_LOSSES: tuple[type, ...] = (Logistic, Squared)
+class Poisson(NamedTuple):
+    """``exp(s) - y s`` for counts: minus the Poisson log-likelihood, but for ``log(y!)``."""
+
+    kind: int = 0
+
+    def value(self, margin: float, label: float) -> float:
+        """Return ``exp(s) - y s``."""
+        return math.exp(margin) - label * margin
+
+    def d1(self, margin: float, label: float) -> float:
+        """Return ``exp(s) - y``."""
+        return math.exp(margin) - label
+
+    def d2(self, margin: float, label: float) -> float:
+        """Return ``exp(s)``."""
+        return math.exp(margin)
+
+    def saturates(self) -> bool:
+        """Return True: with labels all 0 the loss falls as long as the margin does."""
+        return True
+
+
+class SmoothedHinge(NamedTuple):
+    """The smooth hinge for labels 0 and 1 (Rennie, Smooth hinge classification, 2005).
+
+    With ``z = s`` for label 1 and ``-s`` for label 0: ``1/2 - z`` up to 0, ``(1 - z)^2 / 2`` up to
+    1, then 0.
+    """
+
+    kind: int = 0
+
+    def value(self, margin: float, label: float) -> float:
+        """Return the loss."""
+        short = 1.0 - (2.0 * label - 1.0) * margin
+        inside = min(max(short, 0.0), 1.0)
+        return 0.5 * inside * inside + max(short - 1.0, 0.0)
+
+    def d1(self, margin: float, label: float) -> float:
+        """Return the slope: minus the side times what lacks to a margin of 1, at most 1."""
+        side = 2.0 * label - 1.0
+        return -side * min(max(1.0 - side * margin, 0.0), 1.0)
+
+    def d2(self, margin: float, label: float) -> float:
+        """Return 1 where the loss bends, else 0."""
+        short = 1.0 - (2.0 * label - 1.0) * margin
+        return 1.0 if 0.0 < short < 1.0 else 0.0
+
+    def saturates(self) -> bool:
+        """Return False: from a margin of 1 on there is nothing to gain."""
+        return False
+
+
+_LOSSES: tuple[type, ...] = (Logistic, Squared, Poisson, SmoothedHinge)
 
 
 def _bridge(method: str) -> None:

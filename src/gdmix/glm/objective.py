@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.glm.penalties import Ridge
+from gdmix.glm.penalties import Penalty
 
 Floats = NDArray[np.float64]
 
@@ -45,22 +45,22 @@ class Objective:
     ----------
     rows : SmoothFunction
         Weighted sum of losses; who holds the rows is the engine's affair.
-    penalty : Ridge
+    penalty : Penalty
+        Only its quadratic part is added here: L1 terms and bounds are a minimizer's affair.
     """
 
     rows: SmoothFunction
-    penalty: Ridge
+    penalty: Penalty
 
     def value_and_gradient(self, coefficients: Floats) -> tuple[float, Floats]:
         """Return the objective and its gradient."""
         value, gradient = self.rows.value_and_gradient(coefficients)
-        weights = self.penalty.weights(len(coefficients))
-        return value + self.penalty.value(coefficients), gradient + weights * coefficients
+        quadratic, slope = self.penalty.smooth_value_and_gradient(coefficients)
+        return value + quadratic, gradient + slope
 
     def curvature(self, coefficients: Floats) -> Curvature:
         """Return the Hessian of the objective."""
-        weights = self.penalty.weights(len(coefficients))
-        return _Penalized(self.rows.curvature(coefficients), weights)
+        return _Penalized(self.rows.curvature(coefficients), self.penalty.precision)
 
 
 @dataclass(frozen=True)

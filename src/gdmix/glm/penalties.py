@@ -1,4 +1,4 @@
-"""Penalties of a coefficient vector."""
+"""Penalties of a coefficient vector: ridge, prior, lasso, box; one number for each coefficient."""
 
 from __future__ import annotations
 
@@ -7,41 +7,54 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.jit import kernel
-
 Floats = NDArray[np.float64]
 
 
-class Ridge(NamedTuple):
-    """``sum_j weight_j / 2 * b_j^2``: one weight for the features, one for the intercept.
+class Penalty(NamedTuple):
+    """``sum_j precision_j / 2 (b_j - mean_j)^2 + l1_j |b_j|``, with ``lower <= b <= upper``.
+
+    A ridge has mean 0; a Gaussian prior has the mean and the inverse variance of what was learnt
+    before; a free coefficient has precision 0.
 
     Attributes
     ----------
-    l2 : float
-        Weight of every feature's coefficient.
-    intercept_l2 : float
-        Weight of the intercept; 0 leaves it free.
-    intercept : int
-        1 when the first coefficient is an intercept.
+    precision, mean, l1, lower, upper : float64[coefficients]
     """
 
-    l2: float
-    intercept_l2: float
-    intercept: int
+    precision: Floats
+    mean: Floats
+    l1: Floats
+    lower: Floats
+    upper: Floats
 
-    def weights(self, size: int) -> Floats:
-        """Return the weight of each of `size` coefficients."""
-        weights = np.full(size, float(self.l2))
-        weights[: self.intercept] = self.intercept_l2
-        return weights
+    @classmethod
+    def ridge(cls, precision: Floats) -> Penalty:
+        """Return a penalty that is nothing but quadratic around zero."""
+        zeros, no_bound = np.zeros_like(precision), np.full_like(precision, np.inf)
+        return cls(precision, zeros, zeros, -no_bound, no_bound)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether there is neither an L1 term nor a bound."""
+        return not (self.l1.any() or self.bounded)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a coefficient has a finite bound."""
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
 
     def value(self, coefficients: Floats) -> float:
-        """Return the penalty of a coefficient vector."""
-        weights = self.weights(len(coefficients))
-        return float(0.5 * np.dot(weights * coefficients, coefficients))
+        """Return the penalty of a coefficient vector within the bounds."""
+        apart = coefficients - self.mean
+        quadratic = 0.5 * np.dot(self.precision * apart, apart)
+        return float(quadratic + np.dot(self.l1, np.abs(coefficients)))
 
+    def smooth_value_and_gradient(self, coefficients: Floats) -> tuple[float, Floats]:
+        """Return the quadratic part and its gradient."""
+        apart = coefficients - self.mean
+        gradient = self.precision * apart
+        return float(0.5 * np.dot(gradient, apart)), gradient
 
-@kernel
-def ridge_weight(penalty: Ridge, j: int) -> float:
-    """Return the weight of coefficient `j`, for compiled code."""
-    return penalty.intercept_l2 if j < penalty.intercept else penalty.l2
+    def take(self, positions: NDArray[np.integer]) -> Penalty:
+        """Return the penalty of the coefficients at `positions`."""
+        return Penalty(*(array[positions] for array in self))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
-from gdmix.glm.penalties import Ridge, ridge_weight
+from gdmix.glm.penalties import Penalty
 from gdmix.glm.steps import FIRST, Work
 from gdmix.jit import inner_kernel
 
@@ -25,24 +25,38 @@ _MOST_HALVINGS = 200
 
 @inner_kernel
 def evaluate(
-    loss: Loss, rows: Block, penalty: Ridge, b: Floats, margin: Floats, gradient: Floats
+    loss: Loss,
+    rows: Block,
+    penalty: Penalty,
+    intercept: int,
+    b: Floats,
+    margin: Floats,
+    gradient: Floats,
 ) -> float:
     """Objective and gradient at `margin`."""
     for j in range(len(b)):
-        gradient[j] = ridge_weight(penalty, j) * b[j]
+        gradient[j] = penalty.precision[j] * (b[j] - penalty.mean[j])
+    return quadratic(penalty, b) + kernels.value_and_gradient(
+        loss, rows, FIRST, len(margin), margin, intercept, gradient
+    )
+
+
+@inner_kernel
+def quadratic(penalty: Penalty, b: Floats) -> float:
+    """Return the quadratic part of the penalty."""
     value = 0.0
     for j in range(len(b)):
-        value += 0.5 * gradient[j] * b[j]
-    return value + kernels.value_and_gradient(
-        loss, rows, FIRST, len(margin), margin, penalty.intercept, gradient
-    )
+        apart = b[j] - penalty.mean[j]
+        value += 0.5 * penalty.precision[j] * apart * apart
+    return value
 
 
 @inner_kernel
 def search(
     loss: Loss,
     rows: Block,
-    penalty: Ridge,
+    penalty: Penalty,
+    intercept: int,
     b: Floats,
     margin: Floats,
     value: float,
@@ -68,7 +82,7 @@ def search(
             ahead[j] = b[j] + length * step[j]
         for i in range(n):
             there[i] = margin[i] + length * slope[i]
-        found = evaluate(loss, rows, penalty, ahead, there, gradient)
+        found = evaluate(loss, rows, penalty, intercept, ahead, there, gradient)
         if found - value <= _ARMIJO * length * descent + slack:
             for j in range(d):
                 b[j] = ahead[j]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
-from gdmix.glm.penalties import Ridge, ridge_weight
+from gdmix.glm.penalties import Penalty
 from gdmix.jit import inlined_kernel, inner_kernel
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,13 @@ class Work(NamedTuple):
 
 @inlined_kernel
 def find_step(
-    rows: Block, penalty: Ridge, pinned: bool, gradient: Floats, progress: float, work: Work
+    rows: Block,
+    penalty: Penalty,
+    intercept: int,
+    pinned: bool,
+    gradient: Floats,
+    progress: float,
+    work: Work,
 ) -> None:
     """Write the Newton step to its place in `work`; a pinned intercept does not move.
 
@@ -56,28 +62,30 @@ def find_step(
     """
     d = len(gradient)
     if d <= DENSE_LIMIT:
-        _form(rows, penalty, pinned, gradient, work)
+        _form(rows, penalty, intercept, pinned, gradient, work)
         _factorize(work.hessian, work.vectors[3, :d])
         _substitute(work.hessian, work.vectors[1, :d])
     else:
-        _truncated_step(rows, penalty, pinned, gradient, progress, work)
+        _truncated_step(rows, penalty, intercept, pinned, gradient, progress, work)
     if pinned:
         work.vectors[1, 0] = 0.0
 
 
 @inner_kernel
-def _form(rows: Block, penalty: Ridge, pinned: bool, gradient: Floats, work: Work) -> None:
+def _form(
+    rows: Block, penalty: Penalty, intercept: int, pinned: bool, gradient: Floats, work: Work
+) -> None:
     """Write the Newton system, and the least value that each pivot may have."""
     h, least, d = work.hessian, work.vectors[3], len(gradient)
     h[:d, :d] = 0.0
-    kernels.hessian(rows, FIRST, len(rows.label), work.margins[1], penalty.intercept, h)
+    kernels.hessian(rows, FIRST, len(rows.label), work.margins[1], intercept, h)
     if pinned:
         h[0, :d] = 0.0
         h[0, 0] = 1.0
     largest = 0.0
     for j in range(d):
         h[j, d] = -gradient[j]
-        h[j, j] += ridge_weight(penalty, j)
+        h[j, j] += penalty.precision[j]
         largest = max(largest, h[j, j])
     for j in range(d):
         # relative to the coefficient's own curvature: features may differ in scale
@@ -122,14 +130,20 @@ def _substitute(u: Floats, step: Floats) -> None:
 
 @inner_kernel
 def _truncated_step(
-    rows: Block, penalty: Ridge, pinned: bool, gradient: Floats, progress: float, work: Work
+    rows: Block,
+    penalty: Penalty,
+    intercept: int,
+    pinned: bool,
+    gradient: Floats,
+    progress: float,
+    work: Work,
 ) -> None:
     """Solve ``H step = -gradient`` by preconditioned conjugate gradients, as far as is useful."""
-    n, d, intercept = len(rows.label), len(gradient), penalty.intercept
+    n, d = len(rows.label), len(gradient)
     curve, step, diagonal = work.margins[1], work.vectors[1, :d], work.vectors[3, :d]
     r, p, hp = work.vectors[4, :d], work.vectors[5, :d], work.vectors[6, :d]
     for j in range(d):
-        diagonal[j] = ridge_weight(penalty, j)
+        diagonal[j] = penalty.precision[j]
     kernels.hessian_diagonal(rows, FIRST, n, curve, intercept, diagonal)
     rz = 0.0
     for j in range(d):
@@ -141,7 +155,7 @@ def _truncated_step(
     enough = min(0.1, math.sqrt(progress)) * norm(gradient)
     for inner in range(d):
         for j in range(d):
-            hp[j] = ridge_weight(penalty, j) * p[j]
+            hp[j] = penalty.precision[j] * p[j]
         kernels.hessian_vector(rows, FIRST, n, curve, p, intercept, hp)
         if pinned:
             hp[0] = 0.0

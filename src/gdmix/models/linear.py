@@ -22,11 +22,14 @@ class LinearModel:
     intercept : int
         1 when the first coefficient is an intercept.
     coefficients : float64[intercept + features]
+    variances : float64[intercept + features] or None
+        Of the coefficients, where they were asked for.
     """
 
     shard: str
     intercept: int
     coefficients: NDArray[np.float64]
+    variances: NDArray[np.float64] | None = None
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""

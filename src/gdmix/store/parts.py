@@ -58,6 +58,7 @@ def _read_entities(folder: Path, shard: str, entity: str, intercept: int) -> Ent
         table["iterations"].to_numpy(),
         table["gradient_norm"].to_numpy(),
         table["objective"].to_numpy(),
+        table["penalty"].to_numpy(),
     )
     return EntityModel(
         shard,
@@ -98,6 +99,7 @@ def _entity_tables(part: EntityModel) -> Iterable[pa.Table]:
             "iterations": table.outcome.iterations[rows],
             "gradient_norm": table.outcome.gradient[rows],
             "objective": table.outcome.objective[rows],
+            "penalty": table.outcome.penalty[rows],
         }
         if part.intercept:
             columns["intercept"] = intercepts[rows]
