@@ -368,7 +368,7 @@ def test_solvers_that_stop_short_and_unseen_entities_are_pointed_out(tmp_path):
 
 def update(objective, sweep=1, **statuses):
     counts = {Status[name]: n for name, n in statuses.items()}
-    return Update(sweep, "per-user", 10, 0.1, objective, Summary(5, 9, counts, 1.0, 0.0))
+    return Update(sweep, "per-user", 10, 0.1, objective, 0.0, Summary(5, 9, counts, 1.0, 0.0))
 
 
 def test_objective_that_rises_is_pointed_out():
