@@ -9,9 +9,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates import Coordinate, FixedEffect, RandomEffect, Setting
+from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
-from gdmix.descent import Plan
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.metrics import METRICS
 from gdmix.options import INVALID, VARIANT, override, read_yaml
@@ -151,18 +150,6 @@ class ModelOptions(Columns):
             if isinstance(coordinate, RandomEffect):
                 entities.setdefault(coordinate.entity, f"coordinates.{name}.entity")
         return Layout(self, entities, shards, options, self.kind.labels)
-
-    def plan(self) -> Plan:
-        """Return what to descend on."""
-        coordinates: Mapping[str, Coordinate] = self.coordinates
-        loss = self.kind.loss
-        return Plan(
-            coordinates,
-            {name: Setting(shard, loss) for name, shard in self.shards().items()},
-            self.sweeps,
-            self.sweep_tolerance,
-            self.metrics or self.kind.metrics,
-        )
 
 
 class TrainOptions(ModelOptions):

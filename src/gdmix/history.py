@@ -7,6 +7,7 @@ from typing import Any
 
 from gdmix.coordinates import Summary
 from gdmix.descent import Update
+from gdmix.glm.minimize import Record
 from gdmix.glm.status import Status
 
 
@@ -24,6 +25,8 @@ def as_plain(update: Update) -> dict[str, Any]:
         "penalty": update.penalty,
         "iterations": summary.iterations,
         "gradient_norm": summary.gradient,
+        "iteration_quantiles": list(summary.quantiles),
+        "trace": [list(record) for record in summary.trace],
         "status": {status.name.lower(): count for status, count in summary.statuses.items()},
         "metrics": dict(update.metrics),
     }
@@ -38,6 +41,8 @@ def from_plain(values: dict[str, Any]) -> Update:
         statuses,
         values["iterations"],
         _number(values["gradient_norm"]),
+        tuple(values["iteration_quantiles"]),
+        tuple(Record(i, _number(f), _number(g), n) for i, f, g, n in values["trace"]),
     )
     return Update(
         values["sweep"],

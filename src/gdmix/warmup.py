@@ -14,6 +14,7 @@ from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import descend
 from gdmix.engines.local import LocalEngine
+from gdmix.planning import make_plan
 
 
 def warm_up(options: ModelOptions) -> None:
@@ -35,8 +36,8 @@ def warm_up(options: ModelOptions) -> None:
             "tags": [["a"], ["b"], ["a", "b"], []],
         }
     )
-    rows, _ = read(FrameSource(table), tiny.layout())
-    plan = tiny.plan()
+    rows, indexes = read(FrameSource(table), tiny.layout())
+    plan = make_plan(tiny, indexes)
     once = replace(plan, sweeps=2, tolerance=0.0, metrics=options.kind.metrics)
     collecting = gc.isenabled()
     # the compiler makes millions of objects that live on: looking through them again and again

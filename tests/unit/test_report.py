@@ -390,7 +390,7 @@ def test_a_coordinate_that_harms_is_pointed_out(finished):
 
 def test_many_updates_are_named_by_sweep():
     updates = [
-        Update(sweep, name, 10, 0.1, 1.0, Summary(1, 1, {}, 1.0, 0.0))
+        Update(sweep, name, 10, 0.1, 1.0, 0.0, Summary(1, 1, {}, 1.0, 0.0))
         for sweep in range(1, 31)
         for name in ("global", "a-coordinate-with-a-long-name")
     ]

@@ -13,6 +13,7 @@ from gdmix.descent import descend
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import RunError
 from gdmix.store import aside, parts
+from gdmix.planning import make_plan
 from gdmix.store.checkpoint import Checkpoints, identity
 from tests.made_up import table
 
@@ -109,14 +110,15 @@ def test_checkpoints_resume_and_refuse(tmp_path):
     def start(made, rows):
         data, indexes = read(open_source(rows), made.layout())
         mark = identity(made, indexes, data, None)
-        return data, Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, mark)
+        checkpoints = Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, mark)
+        return data, checkpoints, make_plan(made, indexes)
 
     made = options()
-    data, checkpoints = start(made, table(100))
+    data, checkpoints, plan = start(made, table(100))
     assert checkpoints.load().history == []
-    state = descend(LocalEngine(1), made.plan(), data, observers=[checkpoints.save])
+    state = descend(LocalEngine(1), plan, data, observers=[checkpoints.save])
 
-    _, again = start(made, table(100))
+    _, again, _ = start(made, table(100))
     loaded = again.load()
     assert loaded.history == state.history
     assert np.array_equal(loaded.parts["global"].coefficients, state.parts["global"].coefficients)

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.losses import Loss
+from gdmix.glm.minimize import Record
 from gdmix.glm.normalization import Normalization
 from gdmix.glm.penalties import Penalty
 from gdmix.glm.status import Status
@@ -38,6 +39,10 @@ class Summary(NamedTuple):
         Mean over models.
     gradient : float
         Largest gradient norm over models, relative to that at zero coefficients.
+    quantiles : tuple of int
+        Iterations over models: least, quartiles, 95 of 100, most; empty for a fixed effect.
+    trace : tuple of Record
+        Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
     """
 
     entities: int
@@ -45,6 +50,8 @@ class Summary(NamedTuple):
     statuses: dict[Status, int]
     iterations: float
     gradient: float
+    quantiles: tuple[int, ...] = ()
+    trace: tuple[Record, ...] = ()
 
 
 class Box(NamedTuple):
@@ -122,6 +129,13 @@ class Bound(Options):
     term: str = Field(default="*", description="Feature term.")
     lower: float | None = Field(default=None, description="Least coefficient.")
     upper: float | None = Field(default=None, description="Largest coefficient.")
+
+    @model_validator(mode="after")
+    def _require_order(self) -> Self:
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            found = f"lower: found {self.lower:g}, above upper {self.upper:g}"
+            raise PydanticCustomError(INVALID, "{text}", {"text": found})
+        return self
 
 
 class Coordinate(Options):

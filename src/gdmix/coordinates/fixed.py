@@ -55,7 +55,14 @@ class FixedEffect(Coordinate):
 
 def _summary(found: Minimum) -> Summary:
     size = len(found.coefficients)
-    return Summary(1, size, {found.status: 1}, float(found.iterations), found.gradient)
+    return Summary(
+        1,
+        size,
+        {found.status: 1},
+        float(found.iterations),
+        found.gradient,
+        trace=found.trace,
+    )
 
 
 @dataclass(frozen=True)

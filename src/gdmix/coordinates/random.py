@@ -90,4 +90,12 @@ def _summary(table: EntityTable) -> Summary:
         statuses={Status(int(kind)): int(n) for kind, n in zip(kinds, counts, strict=True)},
         iterations=float(outcome.iterations.mean()) if len(table.ids) else 0.0,
         gradient=float(outcome.gradient.max(initial=0.0)),
+        quantiles=_quantiles(outcome.iterations),
     )
+
+
+def _quantiles(iterations: NDArray[np.int32]) -> tuple[int, ...]:
+    if not len(iterations):
+        return ()
+    shares = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+    return tuple(int(q) for q in np.quantile(iterations, shares, method="inverted_cdf"))
