@@ -12,8 +12,8 @@ from gdmix.data.source import open_source
 from gdmix.descent import descend
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import RunError
-from gdmix.store import aside, parts
 from gdmix.planning import make_plan
+from gdmix.store import aside, parts
 from gdmix.store.checkpoint import Checkpoints, identity
 from tests.made_up import table
 
