@@ -12,7 +12,6 @@ which no current Python has.
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import scipy.sparse as sp
 
 _SOLVER = Path("gdmix", "models", "custom", "binary_logistic_regression.py")
@@ -43,17 +42,3 @@ def linkedin_loop(folder, problems, l2=1.0):
         return total
 
     return solve
-
-
-def main():
-    """Check that the folder given holds the package, and say what it solves."""
-    import sys
-
-    trainer = load_trainer(sys.argv[1])
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(30, 10)), (rng.random(30) < 0.5).astype(float)
-    print(trainer(regularize_bias=True).fit(x, y)[1] * 30)
-
-
-if __name__ == "__main__":
-    main()
