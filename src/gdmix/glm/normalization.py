@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.glm.penalties import Penalty
+from gdmix.jit import kernel
 
 Floats = NDArray[np.float64]
 
@@ -71,3 +72,32 @@ class Normalization(NamedTuple):
 
     def _scale(self, intercept: int) -> Floats:
         return np.concatenate([np.ones(intercept), self.factor])
+
+
+@kernel
+def scale_values(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    row_ptr: NDArray[np.int64],
+    coefficient_ptr: NDArray[np.int64],
+    intercept: int,
+    factor: Floats,
+    values: Floats,
+) -> None:
+    """Multiply the values of entities' rows by the factors of their features, in place.
+
+    Parameters
+    ----------
+    indptr : int64[rows + 1]
+    indices : int32[nnz]
+        Numbered within each entity.
+    row_ptr, coefficient_ptr : int64[entities + 1]
+    intercept : int
+        1 when an entity's coefficients begin with an intercept.
+    factor : float64[coefficient_ptr[-1]]
+    values : float64[nnz]
+    """
+    for e in range(len(row_ptr) - 1):
+        base = coefficient_ptr[e] + intercept
+        for k in range(indptr[row_ptr[e]], indptr[row_ptr[e + 1]]):
+            values[k] *= factor[base + indices[k]]
