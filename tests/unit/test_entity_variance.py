@@ -59,9 +59,7 @@ def test_they_are_those_of_the_dense_hessian(loss, full, seed, shapes, intercept
     shifts = [rng.normal(size=len(ridge)) * centred * intercept for ridge in ridges]
     margins = [rng.normal(size=n) for n, _ in shapes]
     found = variances(entities, ridges, shifts, margins, loss, full, intercept)
-    for e, ridge, shift, margin, got in zip(
-        entities, ridges, shifts, margins, found, strict=True
-    ):
+    for e, ridge, shift, margin, got in zip(entities, ridges, shifts, margins, found, strict=True):
         h = hessian(e, ridge, shift, margin, loss, intercept)
         np.testing.assert_allclose(got, expected(h, full), rtol=1e-9)
 

@@ -18,8 +18,9 @@ _LEAST_PIVOT = 1e-14
 def factorize(h: Floats, d: int) -> None:
     """Write ``U`` of ``H = U'U`` over the upper triangle of ``h[:d, :d]``.
 
-    A pivot that rounding has taken away is a tiny part of its diagonal entry, so that a singular
-    matrix gives large numbers, never infinite ones.
+    A pivot that rounding has taken away becomes a tiny part of its diagonal entry, and its row,
+    which is nothing but rounding then, zero: a singular matrix gives large numbers, not infinite
+    ones.
     """
     for i in range(d):
         own = h[i, i]
@@ -34,8 +35,9 @@ def factorize(h: Floats, d: int) -> None:
                 h[i, j] -= factor * h[k, j]
         least = _LEAST_PIVOT * own if own > 0.0 else 1.0
         pivot = math.sqrt(max(h[i, i], least))
+        share = 1.0 / pivot if h[i, i] > least else 0.0
         for j in range(i + 1, d):
-            h[i, j] /= pivot
+            h[i, j] *= share
         h[i, i] = pivot
 
 

@@ -350,9 +350,7 @@ def _evaluate(
     d = len(b)
     for j in range(d):
         gradient[j] = 0.0
-    value = kernels.value_and_gradient(
-        loss, rows, FIRST, len(margin), margin, intercept, gradient
-    )
+    value = kernels.value_and_gradient(loss, rows, FIRST, len(margin), margin, intercept, gradient)
     total = gradient[0] if intercept else 0.0
     for j in range(d):
         gradient[j] += penalty.precision[j] * (b[j] - penalty.mean[j]) - shift[j] * total

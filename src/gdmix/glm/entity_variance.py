@@ -84,14 +84,14 @@ def entity_variances(
             diagonal[j] = ridge[j]
             if intercept and j > 0:
                 diagonal[j] += ridge[0] * own[j] * own[j]
-            out[j] = 0.0
+            out[j] = -1.0
         kernels.hessian_diagonal(rows, FIRST, n, curve, intercept, diagonal)
         if full and n < d and n <= LARGEST_INVERSE and not centred and _tame(ridge, diagonal):
             _from_rows(rows, curve, intercept, ridge, out)
         elif full and d <= LARGEST_INVERSE:
             _from_hessian(rows, curve, intercept, ridge, own, diagonal, out)
         for j in range(d):
-            if full and out[j] > 0.0:
+            if out[j] != -1.0:
                 # far above what the diagonal tells: no more than rounding holds the coefficient
                 told = math.isfinite(out[j]) and _UNTOLD * out[j] * diagonal[j] < 1.0
             else:
@@ -163,9 +163,7 @@ def _invert(u: Floats, d: int) -> None:
 
 
 @inner_kernel
-def _from_rows(
-    rows: Block, curve: Floats, intercept: int, ridge: Floats, out: Floats
-) -> None:
+def _from_rows(rows: Block, curve: Floats, intercept: int, ridge: Floats, out: Floats) -> None:
     """Write the diagonal of the inverse by way of a matrix of rows (Woodbury's identity).
 
     ``(P + X'CX)^-1 = P^-1 - P^-1 Z'(1 + Z P^-1 Z')^-1 Z P^-1`` with ``Z = C^(1/2) X``.
