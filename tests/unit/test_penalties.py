@@ -23,3 +23,15 @@ def test_a_prior_with_lasso_and_bounds():
     assert value == 9.0
     assert gradient.tolist() == [4.0, -4.0, 2.0]
     assert penalty.take(np.array([2, 0])).l1.tolist() == [0.0, 1.0]
+
+
+def test_a_prior_takes_the_place_of_the_ridge_where_it_is_known():
+    penalty = ridge(6, 2.0, intercept=0)._replace(l1=np.full(6, 0.5))
+    mean = np.array([1.0, np.nan, 3.0, 4.0, 5.0, np.inf])
+    variance = np.array([0.25, 1.0, np.nan, np.inf, 0.0, 1.0])
+    found = penalty.with_prior(mean, variance, 3.0)
+    assert found.precision[:4].tolist() == [12.0, 2.0, 2.0, 2.0]
+    assert found.precision[5] == 2.0
+    assert 1e11 < found.precision[4] < np.inf
+    assert found.mean.tolist() == [1.0, 0.0, 0.0, 0.0, 5.0, 0.0]
+    assert found.l1.tolist() == [0.5] * 6

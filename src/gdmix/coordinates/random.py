@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
-from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows, Run
-from gdmix.glm.groups import Problem, solve_entities
+from gdmix.coordinates.entities import EntitySolver
+from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows
+from gdmix.glm.groups import Problem
 from gdmix.glm.status import Status
 from gdmix.models.entity import EntityModel
 
@@ -45,40 +46,22 @@ class RandomEffect(Coordinate):
         intercept, loss = int(self.intercept), setting.loss
         bound = self.intercept_bound if loss.saturates() else math.inf
         problem = Problem(intercept, bound, self.tolerance, self.max_iterations)
-        shared = self.penalty(engine.width(rows, setting.shard), setting)
-
-        def solve(run: Run) -> None:
-            solve_entities(
-                loss,
-                run.block,
-                run.offset,
-                run.row_ptr,
-                run.coefficient_ptr,
-                run.first,
-                run.last,
-                problem,
-                shared.take(_positions(run, intercept)),
-                run.coefficients,
-                run.margin,
-                run.outcome,
-            )
-
+        penalty = self.penalty(engine.width(rows, setting.shard), setting)
+        if setting.normalization is not None:
+            penalty = setting.normalization.fold(penalty, intercept)
+        solve = EntitySolver(
+            loss, problem, penalty, self.prior_weight, setting.normalization, self.variance
+        )
         begin = None if setting.start is None else setting.start.table
         by = Grouping(self.entity, setting.shard, intercept)
-        table, scores = engine.group(solve, rows, by, offset, begin)
+        prior = None if setting.prior is None else setting.prior.table
+        table, scores = engine.group(solve, rows, by, offset, begin, prior)
+        if self.variance == "none":
+            table = table._replace(variances=None)
         part = EntityModel(setting.shard, self.entity, intercept, table)
         objective = float(table.outcome.objective.sum())
         penalty = float(table.outcome.penalty.sum())
         return Fit(part, scores, objective, penalty, _summary(table))
-
-
-def _positions(run: Run, intercept: int) -> NDArray[np.int64]:
-    """Return where each coefficient of a run lies in a vector of all features' coefficients."""
-    pointers = run.feature_ptr[run.first : run.last + 1]
-    features = intercept + run.features[pointers[0] : pointers[-1]].astype(np.int64)
-    if not intercept:
-        return features
-    return np.insert(features, pointers[:-1] - pointers[0], 0)
 
 
 def _summary(table: EntityTable) -> Summary:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.glm.penalties import Penalty
+from gdmix.jit import kernel
+
 Floats = NDArray[np.float64]
 
 
@@ -16,7 +19,8 @@ class Normalization(NamedTuple):
     Attributes
     ----------
     factor, shift : float64[features]
-        `shift` is all zeros unless features are centred, which needs an intercept.
+        `factor` is positive; `shift` is all zeros unless features are centred, which needs an
+        intercept.
     """
 
     factor: Floats
@@ -37,3 +41,63 @@ class Normalization(NamedTuple):
             out[0] += float(self.shift @ coefficients[1:])
         out[intercept:] /= self.factor
         return out
+
+    def fold(self, penalty: Penalty, intercept: int) -> Penalty:
+        """Return the penalty of raw coefficients that equals `penalty` of normalized ones.
+
+        ``c_j = b_j / factor_j`` has ``p c_j^2 = (p / factor_j^2) b_j^2``. The box stays as it is,
+        for bounds are given for raw coefficients. A shift is not seen here: it matters to a
+        penalized intercept alone, whose penalty then holds for ``b_0 + shift . b``.
+        """
+        scale = self._scale(intercept)
+        return penalty._replace(
+            precision=penalty.precision / scale**2,
+            mean=penalty.mean * scale,
+            l1=penalty.l1 / scale,
+        )
+
+    def unfold(self, penalty: Penalty, intercept: int) -> Penalty:
+        """Return the penalty of normalized coefficients that equals `penalty` of raw ones.
+
+        All is converted, the box too.
+        """
+        scale = self._scale(intercept)
+        return Penalty(
+            precision=penalty.precision * scale**2,
+            mean=penalty.mean / scale,
+            l1=penalty.l1 * scale,
+            lower=penalty.lower / scale,
+            upper=penalty.upper / scale,
+        )
+
+    def _scale(self, intercept: int) -> Floats:
+        return np.concatenate([np.ones(intercept), self.factor])
+
+
+@kernel
+def scale_values(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    row_ptr: NDArray[np.int64],
+    coefficient_ptr: NDArray[np.int64],
+    intercept: int,
+    factor: Floats,
+    values: Floats,
+) -> None:
+    """Multiply the values of entities' rows by the factors of their features, in place.
+
+    Parameters
+    ----------
+    indptr : int64[rows + 1]
+    indices : int32[nnz]
+        Numbered within each entity.
+    row_ptr, coefficient_ptr : int64[entities + 1]
+    intercept : int
+        1 when an entity's coefficients begin with an intercept.
+    factor : float64[coefficient_ptr[-1]]
+    values : float64[nnz]
+    """
+    for e in range(len(row_ptr) - 1):
+        base = coefficient_ptr[e] + intercept
+        for k in range(indptr[row_ptr[e]], indptr[row_ptr[e + 1]]):
+            values[k] *= factor[base + indices[k]]

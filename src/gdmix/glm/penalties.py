@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_LEAST_VARIANCE = 1e-12
+"""Of a prior: one of variance 0 holds a coefficient to its mean without infinite numbers."""
+
 
 class Penalty(NamedTuple):
     """``sum_j precision_j / 2 (b_j - mean_j)^2 + l1_j |b_j|``, with ``lower <= b <= upper``.
@@ -32,6 +35,20 @@ class Penalty(NamedTuple):
         """Return a penalty that is nothing but quadratic around zero."""
         zeros, no_bound = np.zeros_like(precision), np.full_like(precision, np.inf)
         return cls(precision, zeros, zeros, -no_bound, no_bound)
+
+    def with_prior(self, mean: Floats, variance: Floats, weight: float) -> Penalty:
+        """Return this penalty with Gaussian priors in place of the quadratic part.
+
+        A coefficient with a prior pays ``weight / (2 variance) (b - mean)^2``; its L1 term and
+        bounds stay. One whose mean or variance is not finite keeps its own penalty: an infinite
+        variance tells no more than an unknown one.
+        """
+        known = np.isfinite(mean) & np.isfinite(variance)
+        precision = weight / np.maximum(variance, _LEAST_VARIANCE)
+        return self._replace(
+            precision=np.where(known, precision, self.precision),
+            mean=np.where(known, mean, self.mean),
+        )
 
     @property
     def smooth(self) -> bool:
