@@ -31,7 +31,6 @@ _SINGLE, _PRIMAL, _DUAL = 0, 1, 2
 _MOST_UNKNOWNS, _MOST_NUMBERS = 64, 6144
 
 
-@kernel
 def solve_entities(
     loss: Loss,
     block: Block,
@@ -69,15 +68,14 @@ def solve_entities(
         On return offset plus own score.
     outcome : Outcome
     """
-    origin, intercept = coefficient_ptr[first], problem.intercept
-    where = (row_ptr, coefficient_ptr, origin, intercept)
+    if first == last:
+        return
+    where = (row_ptr, coefficient_ptr, int(coefficient_ptr[first]), problem.intercept)
     entities = Entities(block, offset, *where, penalty, coefficients, margin)
-    ways = np.empty(last - first, np.int64)
-    for e in range(first, last):
-        ways[e - first] = _way(entities, e)
-        outcome.status[e] = PENDING
-        outcome.iterations[e] = 0
-    _solve_small(loss, entities, problem, first, ways, outcome)
+    outcome.status[first:last] = PENDING
+    outcome.iterations[first:last] = 0
+    # two kernels, not one that calls both: a caller's callees are compiled again with it
+    _solve_small(loss, entities, problem, first, last, outcome)
     _solve_rest(loss, entities, problem, first, last, outcome)
 
 
@@ -109,11 +107,14 @@ def _way(entities: Entities, e: int) -> int:
     return _DUAL if dual <= primal else _PRIMAL
 
 
-@inner_kernel
+@kernel
 def _solve_small(
-    loss: Loss, entities: Entities, problem: Problem, first: int, ways: Integers, outcome: Outcome
+    loss: Loss, entities: Entities, problem: Problem, first: int, last: int, outcome: Outcome
 ) -> None:
     """Solve entities eight by eight, those of a size together."""
+    ways = np.empty(last - first, np.int64)
+    for e in range(first, last):
+        ways[e - first] = _way(entities, e)
     chosen = _by_size(entities, first, ways)
     rows, unknowns, product, coefficients, nnz = 0, 0, 0, 1, 1
     for e in chosen:
@@ -178,7 +179,7 @@ def _stable_order(chosen: Integers, keys: Integers, first: int) -> Integers:
     return out
 
 
-@inner_kernel
+@kernel
 def _solve_rest(
     loss: Loss, entities: Entities, problem: Problem, first: int, last: int, outcome: Outcome
 ) -> None:

@@ -125,15 +125,14 @@ def measure_dual(
         diagonal = diagonal + r * r * load(sheet.matrix, i * order + i)
     multiply(sheet.matrix, order, order, sheet.residual, sheet.image)
     store(own.size, 0, dot(sheet.residual, sheet.image, order))
-    store(own.descent, 0, diagonal)
+    store(own.length, 0, diagonal)
     for lane in range(LANES):
         scale = own.scale[lane]
-        if own.warm[lane] == 1.0 or scale == 0.0:
-            if own.open[lane]:
-                own.size[lane] = _explicit(entities, lane, sheet, own, scratch)
+        if own.rows[lane] > 0 and (own.warm[lane] == 1.0 or scale == 0.0):
+            own.size[lane] = _explicit(entities, lane, sheet, own, scratch)
         else:
             # the rounding of r'Kr counts as gradient
-            rounding = own.rows[lane] * _EPS * own.descent[lane]
+            rounding = own.rows[lane] * _EPS * own.length[lane]
             own.size[lane] = np.sqrt(scale * (max(own.size[lane], 0.0) + rounding))
 
 
@@ -216,6 +215,8 @@ def take_dual(order: int, sheet: Sheet, own: Progress) -> None:
         store(sheet.point, i, load(sheet.point, i) + length * load(sheet.step, i))
         store(sheet.own, i, load(sheet.own, i) + length * load(sheet.move, i))
     store(own.warm, 0, splat(0.0))
+    store(own.objective, 0, load(own.trial, 0))
+    store(own.fit, 0, load(own.trial_fit, 0))
 
 
 @ordered_kernel

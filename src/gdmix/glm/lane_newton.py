@@ -35,23 +35,24 @@ from gdmix.glm.lane_work import Progress, Scratch, Sheet
 from gdmix.glm.lanes import LANES, load, splat, store
 from gdmix.glm.losses import Loss
 from gdmix.glm.outcome import Outcome, Problem
-from gdmix.jit import inner_kernel, ordered_kernel
+from gdmix.jit import inlined_kernel, inner_kernel, ordered_kernel
 
-Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-PENDING = -1
-_CONVERGED, _ITERATION_LIMIT = 0, 1
+# what a lane is besides a Status; numba compiles for each plain integer once more
+PENDING, _OPEN, _CLOSED = np.int64(-1), np.int64(-2), np.int64(-3)
+_CONVERGED, _ITERATION_LIMIT = np.int64(0), np.int64(1)
 _EPS = 2.220446049250313e-16
 _ARMIJO = 1e-4
 _MOST_HALVINGS = 20
 
 
-@inner_kernel
+@inlined_kernel
 def solve_lanes(
     loss: Loss,
     entities: Entities,
     problem: Problem,
-    chosen: NDArray[np.int64],
+    chosen: Integers,
     dual: bool,
     sheet: Sheet,
     own: Progress,
@@ -65,74 +66,81 @@ def solve_lanes(
     rows, order = _shape(entities, chosen, dual)
     _gather(entities, chosen, dual, rows, order, sheet, own, scratch)
     size = (rows + 3) // 4 * 4 * LANES
-    _begin(loss, entities, dual, rows, order, size, sheet, own, scratch)
-    for lane in range(LANES):
-        # an infinite margin on its label's side has a finite loss, and is wrong all the same
-        finite = own.trial[lane] < math.inf and own.length[lane] < math.inf
-        outside = not dual and _leaves(entities, problem, lane, sheet)
-        if outside or not (finite and own.size[lane] < math.inf):
-            _close(entities, lane, PENDING, dual, problem, sheet, own, scratch, outcome)
-        largest = max(own.reference[lane] * problem.tolerance, 64.0 * _EPS * own.size[lane])
-        own.target[lane], own.previous[lane], own.descent[lane] = largest, math.inf, -math.inf
-        own.objective[lane], own.fit[lane] = own.trial[lane], own.trial_fit[lane]
+    _begin(loss, entities, problem, dual, rows, order, size, sheet, own, scratch)
     while True:
+        waiting = _judge(problem, own)
+        if waiting > 0:
+            if dual:
+                direct_dual(order, sheet, own)
+            else:
+                direct_primal(rows, order, sheet, own)
+            for lane in range(LANES):
+                own.length[lane] = 1.0
+                outside = not dual and _leaves(entities, problem, lane, sheet)
+                if own.status[lane] == _OPEN and (outside or not own.descent[lane] < 0.0):
+                    own.status[lane] = PENDING
+            for trial in range(_MOST_HALVINGS):
+                _evaluate(loss, rows, size, dual, order, sheet, own)
+                if _shorten(own, trial == _MOST_HALVINGS - 1) == 0:
+                    break
         waiting = 0
         for lane in range(LANES):
-            if not own.open[lane]:
-                continue
-            small = -own.descent[lane] <= 64.0 * _EPS * abs(own.objective[lane])
-            if own.size[lane] <= own.target[lane]:
-                _close(entities, lane, _CONVERGED, dual, problem, sheet, own, scratch, outcome)
-            elif own.used[lane] == problem.max_iterations:
-                status = _ITERATION_LIMIT
-                _close(entities, lane, status, dual, problem, sheet, own, scratch, outcome)
-            elif small and own.size[lane] > 0.5 * own.previous[lane]:
-                _close(entities, lane, PENDING, dual, problem, sheet, own, scratch, outcome)
-            else:
-                own.used[lane] += 1
-                own.previous[lane] = own.size[lane]
+            if own.status[lane] == _OPEN:
                 waiting += 1
+            elif own.status[lane] != _CLOSED:
+                _close(entities, lane, dual, sheet, own, scratch, outcome)
         if waiting == 0:
             break
         if dual:
-            direct_dual(order, sheet, own)
-        else:
-            direct_primal(rows, order, sheet, own)
-        for lane in range(LANES):
-            own.length[lane] = 1.0
-            outside = not dual and _leaves(entities, problem, lane, sheet)
-            if own.open[lane] and (outside or not own.descent[lane] < 0.0):
-                _close(entities, lane, PENDING, dual, problem, sheet, own, scratch, outcome)
-        for trial in range(_MOST_HALVINGS):
-            _evaluate(loss, rows, size, dual, order, sheet, own)
-            waiting = 0
-            for lane in range(LANES):
-                promised = _ARMIJO * own.length[lane] * own.descent[lane]
-                slack = 16.0 * _EPS * abs(own.objective[lane])
-                good = own.trial[lane] - own.objective[lane] <= promised + slack
-                if not own.open[lane] or good:
-                    continue
-                if own.warm[lane] == 1.0 or trial == _MOST_HALVINGS - 1:
-                    _close(entities, lane, PENDING, dual, problem, sheet, own, scratch, outcome)
-                else:
-                    own.length[lane] *= 0.5
-                    waiting += 1
-            if waiting == 0:
-                break
-        for lane in range(LANES):
-            own.objective[lane], own.fit[lane] = own.trial[lane], own.trial_fit[lane]
-        if dual:
             take_dual(order, sheet, own)
-            promise = load(own.descent, 0)
             measure_dual(entities, order, sheet, own, scratch)
-            store(own.descent, 0, promise)
         else:
             take_primal(rows, order, sheet, own)
             measure_primal(rows, order, 1.0, sheet, own)
 
 
 @inner_kernel
-def _shape(entities: Entities, chosen: NDArray[np.int64], dual: bool) -> tuple[int, int]:
+def _judge(problem: Problem, own: Progress) -> int:
+    """Decide which lanes are done; return how many go on."""
+    waiting = 0
+    for lane in range(LANES):
+        if own.status[lane] != _OPEN:
+            continue
+        small = -own.descent[lane] <= 64.0 * _EPS * abs(own.objective[lane])
+        if own.size[lane] <= own.target[lane]:
+            own.status[lane] = _CONVERGED
+        elif own.used[lane] == problem.max_iterations:
+            own.status[lane] = _ITERATION_LIMIT
+        elif small and own.size[lane] > 0.5 * own.previous[lane]:
+            own.status[lane] = PENDING
+        else:
+            own.used[lane] += 1
+            own.previous[lane] = own.size[lane]
+            waiting += 1
+    return waiting
+
+
+@inner_kernel
+def _shorten(own: Progress, last: bool) -> int:
+    """Halve the steps of lanes that did not fall enough; return how many are to be tried again."""
+    waiting = 0
+    for lane in range(LANES):
+        if own.status[lane] != _OPEN:
+            continue
+        promised = _ARMIJO * own.length[lane] * own.descent[lane]
+        slack = 16.0 * _EPS * abs(own.objective[lane])
+        if own.trial[lane] - own.objective[lane] <= promised + slack:
+            continue
+        if own.warm[lane] == 1.0 or last:
+            own.status[lane] = PENDING
+        else:
+            own.length[lane] *= 0.5
+            waiting += 1
+    return waiting
+
+
+@inlined_kernel
+def _shape(entities: Entities, chosen: Integers, dual: bool) -> tuple[int, int]:
     """Return an even number of rows and the order that hold all chosen entities."""
     rows, order = 0, 0
     for e in chosen:
@@ -142,10 +150,10 @@ def _shape(entities: Entities, chosen: NDArray[np.int64], dual: bool) -> tuple[i
     return rows, rows if dual else order + order % 2
 
 
-@inner_kernel
+@inlined_kernel
 def _gather(
     entities: Entities,
-    chosen: NDArray[np.int64],
+    chosen: Integers,
     dual: bool,
     rows: int,
     order: int,
@@ -164,7 +172,7 @@ def _gather(
     for k in range(rows * order * LANES):
         sheet.matrix[k] = 0.0
     for lane in range(LANES):
-        own.open[lane] = 1 if lane < len(chosen) else 0
+        own.status[lane] = _OPEN if lane < len(chosen) else _CLOSED
         own.used[lane] = own.rows[lane] = 0
         own.warm[lane] = own.energy[lane] = own.scale[lane] = 0.0
     for lane in range(len(chosen)):
@@ -179,10 +187,11 @@ def _gather(
         mirror(sheet.matrix, order)
 
 
-@inner_kernel
+@inlined_kernel
 def _begin(
     loss: Loss,
     entities: Entities,
+    problem: Problem,
     dual: bool,
     rows: int,
     order: int,
@@ -197,7 +206,7 @@ def _begin(
         for lane in range(LANES):
             sheet.ahead[k * LANES + lane] = sheet.margin[k * LANES + lane]
     for lane in range(LANES):
-        if own.open[lane] and (not dual or own.warm[lane] == 1.0):
+        if own.status[lane] == _OPEN and (not dual or own.warm[lane] == 1.0):
             start = entities.row_ptr[own.entity[lane]]
             for i in range(own.rows[lane]):
                 at = i * LANES + lane
@@ -226,13 +235,25 @@ def _begin(
     else:
         measure_primal(rows, order, 1.0, sheet, own)
     store(own.length, 0, dot(sheet.margin, sheet.margin, rows))
+    for lane in range(LANES):
+        # an infinite margin on its label's side has a finite loss, and is wrong all the same
+        finite = own.trial[lane] < math.inf and own.length[lane] < math.inf
+        outside = not dual and _leaves(entities, problem, lane, sheet)
+        if own.status[lane] == _OPEN and (
+            outside or not (finite and own.size[lane] < math.inf)
+        ):
+            own.status[lane] = PENDING
+        rounding = 64.0 * _EPS * own.size[lane]
+        own.target[lane] = max(own.reference[lane] * problem.tolerance, rounding)
+        own.previous[lane], own.descent[lane] = math.inf, -math.inf
+        own.objective[lane], own.fit[lane] = own.trial[lane], own.trial_fit[lane]
 
 
-@inner_kernel
+@inlined_kernel
 def _measure_at_zero(entities: Entities, sheet: Sheet, own: Progress, scratch: Scratch) -> None:
     """Write the norm of the gradient of the loss for lanes that do not start at zero."""
     for lane in range(LANES):
-        if own.open[lane] and own.warm[lane] == 1.0:
+        if own.status[lane] == _OPEN and own.warm[lane] == 1.0:
             e = own.entity[lane]
             d = entities.coefficient_ptr[e + 1] - entities.coefficient_ptr[e]
             scratch.gradient[:d] = 0.0
@@ -287,19 +308,15 @@ def _leaves(entities: Entities, problem: Problem, lane: int, sheet: Sheet) -> bo
 def _close(
     entities: Entities,
     lane: int,
-    status: int,
     dual: bool,
-    problem: Problem,
     sheet: Sheet,
     own: Progress,
     scratch: Scratch,
     outcome: Outcome,
 ) -> None:
     """End a lane: write what its entity has reached."""
-    if not own.open[lane]:
-        return
-    own.open[lane] = 0
-    e = own.entity[lane]
+    e, status = own.entity[lane], own.status[lane]
+    own.status[lane] = _CLOSED
     if not dual:
         scatter_primal(entities, lane, sheet, own)
     elif own.warm[lane] == 0.0:

@@ -123,6 +123,8 @@ def take_primal(rows: int, order: int, sheet: Sheet, own: Progress) -> None:
         store(sheet.margin, i, load(sheet.ahead, i))
     for j in range(order):
         store(sheet.point, j, load(sheet.point, j) + length * load(sheet.step, j))
+    store(own.objective, 0, load(own.trial, 0))
+    store(own.fit, 0, load(own.trial_fit, 0))
 
 
 @ordered_kernel

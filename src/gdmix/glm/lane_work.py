@@ -66,8 +66,8 @@ class Progress(NamedTuple):
 
     Attributes
     ----------
-    entity, rows, used, open : int64[8]
-        Which entity, its rows, iterations used, and whether it is still at work.
+    entity, rows, used, status : int64[8]
+        Which entity, its rows, iterations used, and how it stands: see `lane_newton`.
     objective, fit, trial, trial_fit : float64[8]
         Objective and its loss at the point, and at the one tried.
     size, previous, reference, target : float64[8]
@@ -84,7 +84,7 @@ class Progress(NamedTuple):
     entity: Integers
     rows: Integers
     used: Integers
-    open: Integers
+    status: Integers
     objective: Floats
     fit: Floats
     trial: Floats

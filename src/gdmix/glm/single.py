@@ -19,7 +19,7 @@ from gdmix.glm.outcome import Problem
 from gdmix.glm.penalties import Penalty
 from gdmix.glm.search import evaluate, search
 from gdmix.glm.steps import FIRST, Work, find_step, norm
-from gdmix.jit import inner_kernel
+from gdmix.jit import inlined_kernel, inner_kernel
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ _EPS = 2.220446049250313e-16
 _CONVERGED, _ITERATION_LIMIT, _NO_PROGRESS, _NOT_FINITE, _BOUNDED = 0, 1, 2, 3, 4
 
 
-@inner_kernel
+@inlined_kernel
 def solve_single(
     loss: Loss,
     rows: Block,
