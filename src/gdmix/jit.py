@@ -29,6 +29,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _PACKAGE = Path(__file__).parent
 
+# sums may be reordered and fused; NaN and infinity keep their meaning
+_FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
+
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` on first use: no Python objects, no GIL, cached on disk."""
@@ -45,6 +48,14 @@ def inlined_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return _compile(function, inline="always")
 
 
+def ordered_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile `function` for calls from kernels, with all sums in the order they are written.
+
+    The same numbers then give the same bits, whatever zeros they are padded with.
+    """
+    return _compile(function, no_cpython_wrapper=True, fastmath={"contract", "arcp", "nsz"})
+
+
 def _compile(function: Callable[_P, _R], **options: object) -> Callable[_P, _R]:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_directory())
@@ -54,9 +65,7 @@ def _compile(function: Callable[_P, _R], **options: object) -> Callable[_P, _R]:
             nogil=True,
             no_cfunc_wrapper=True,
             error_model="numpy",
-            # sums may be reordered and fused; NaN and infinity keep their meaning
-            fastmath={"reassoc", "contract", "arcp", "nsz"},
-            **options,
+            **{"fastmath": _FAST_MATH, **options},
         )(function)
     finally:
         numba.config.CACHE_DIR = before

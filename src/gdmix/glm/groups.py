@@ -1,80 +1,36 @@
 """Many small problems: one call solves a run of entities, each by Newton's method to tolerance.
 
-An unpenalized intercept stays within its bound: at the bound it is held for as long as the
-gradient or the step points outward (Bertsekas, Projected Newton methods for optimization problems
-with simple constraints, 1982).
+Small entities are solved eight at a time, side by side in vector registers, in whichever of the
+dual and the primal is less work; the rest one by one.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.glm import kernels
+from gdmix.glm.entities import Entities, copy_penalty, ridge
 from gdmix.glm.kernels import Block
+from gdmix.glm.lane_newton import PENDING, solve_lanes
+from gdmix.glm.lane_work import make_progress, make_scratch, make_sheet
 from gdmix.glm.losses import Loss
+from gdmix.glm.outcome import Outcome, Problem
 from gdmix.glm.penalties import Penalty
-from gdmix.glm.search import evaluate, quadratic, search
-from gdmix.glm.steps import DENSE_LIMIT, FIRST, MARGINS, VECTORS, Work, find_step, norm
-from gdmix.jit import inlined_kernel, inner_kernel, kernel
+from gdmix.glm.single import solve_single
+from gdmix.glm.steps import DENSE_LIMIT, MARGINS, VECTORS, Work
+from gdmix.jit import inner_kernel, kernel
 
 __all__ = ["DENSE_LIMIT", "Outcome", "Problem", "solve_entities"]
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-_EPS = 2.220446049250313e-16
+_SINGLE, _PRIMAL, _DUAL = 0, 1, 2
 
-# numba reads these as constants; they are Status values
-_CONVERGED, _ITERATION_LIMIT, _NO_PROGRESS, _NOT_FINITE, _BOUNDED = 0, 1, 2, 3, 4
-
-
-class Problem(NamedTuple):
-    """What all entities of a random effect share.
-
-    Attributes
-    ----------
-    intercept : int
-        1 when coefficients begin with an intercept.
-    bound : float
-        Largest absolute value of an unpenalized intercept.
-    tolerance : float
-        Stop when the gradient's norm is below this times its norm at zero coefficients.
-    max_iterations : int
-    """
-
-    intercept: int
-    bound: float
-    tolerance: float
-    max_iterations: int
+# eight problems up to this many unknowns, and rows times coefficients, stay near the processor
+_MOST_UNKNOWNS, _MOST_NUMBERS = 64, 6144
 
 
-class Outcome(NamedTuple):
-    """One value for every entity.
-
-    Attributes
-    ----------
-    status : int8[entities]
-        A `Status`.
-    iterations : int32[entities]
-    gradient : float64[entities]
-        Norm of the gradient at the end, relative to that at zero coefficients.
-    objective : float64[entities]
-        Weighted loss plus penalty.
-    penalty : float64[entities]
-        The penalty alone.
-    """
-
-    status: NDArray[np.int8]
-    iterations: NDArray[np.int32]
-    gradient: Floats
-    objective: Floats
-    penalty: Floats
-
-
-@kernel
 def solve_entities(
     loss: Loss,
     block: Block,
@@ -104,132 +60,159 @@ def solve_entities(
         The run of entities to solve.
     problem : Problem
     penalty : Penalty
-        Of the coefficients of entities ``first`` to ``last``, one after the other.
+        Of the coefficients of entities ``first`` to ``last``, one after the other; an array of
+        one number holds for all.
     coefficients : float64[coefficient_ptr[-1]]
         On entry the starting point, on return the solution; the intercept comes first.
     margin : float64[rows]
         On return offset plus own score.
     outcome : Outcome
     """
+    if first == last:
+        return
+    where = (row_ptr, coefficient_ptr, int(coefficient_ptr[first]), problem.intercept)
+    entities = Entities(block, offset, *where, penalty, coefficients, margin)
+    outcome.status[first:last] = PENDING
+    outcome.iterations[first:last] = 0
+    # two kernels, not one that calls both: a caller's callees are compiled again with it
+    _solve_small(loss, entities, problem, first, last, outcome)
+    _solve_rest(loss, entities, problem, first, last, outcome)
+
+
+@inner_kernel
+def _way(entities: Entities, e: int) -> int:
+    """Tell how to solve an entity, from its own size alone."""
+    start, stop = entities.row_ptr[e], entities.row_ptr[e + 1]
+    at = entities.coefficient_ptr[e] - entities.origin
+    rows = float(stop - start)
+    size = entities.coefficient_ptr[e + 1] - entities.coefficient_ptr[e]
+    order = float(size)
+    nnz = float(entities.block.indptr[stop] - entities.block.indptr[start])
+    precision = entities.penalty.precision
+    least = precision[0]
+    if len(precision) > 1:
+        least = np.inf
+        for j in range(size):
+            least = min(least, precision[at + j])
+    # multiplications of an iteration, by eight where they are vector code
+    single = 0.75 * nnz * (nnz / max(rows, 1.0) + 8.0) + order**3 / 12.0 + 300.0
+    dual = (rows**3 / 6.0 + 4.0 * rows**2) / 8.0 + 0.2 * nnz * nnz / max(order, 1.0)
+    primal = (rows * order**2 / 2.0 + order**3 / 6.0 + 4.0 * rows * order) / 8.0
+    if rows == 0.0 or rows > _MOST_UNKNOWNS or not least > 0.0:
+        dual = np.inf
+    if rows == 0.0 or order > _MOST_UNKNOWNS or order == 0.0 or rows * order > _MOST_NUMBERS:
+        primal = np.inf
+    if single <= min(dual, primal):
+        return _SINGLE
+    return _DUAL if dual <= primal else _PRIMAL
+
+
+@kernel
+def _solve_small(
+    loss: Loss, entities: Entities, problem: Problem, first: int, last: int, outcome: Outcome
+) -> None:
+    """Solve entities eight by eight, those of a size together."""
+    ways = np.empty(last - first, np.int64)
+    for e in range(first, last):
+        ways[e - first] = _way(entities, e)
+    chosen = _by_size(entities, first, ways)
+    rows, unknowns, product, coefficients, nnz = 0, 0, 0, 1, 1
+    for e in chosen:
+        n = entities.row_ptr[e + 1] - entities.row_ptr[e]
+        d = entities.coefficient_ptr[e + 1] - entities.coefficient_ptr[e]
+        indptr = entities.block.indptr
+        order = (n if ways[e - first] == _DUAL else d) + 1
+        rows, unknowns = max(rows, n + 4), max(unknowns, order)
+        product = max(product, (n + 1) * order)
+        coefficients = max(coefficients, d)
+        nnz = max(nnz, indptr[entities.row_ptr[e + 1]] - indptr[entities.row_ptr[e]])
+    # neighbours may be the one long and the other wide
+    product = max(product, min(rows * unknowns, 2 * product))
+    sheet, own = make_sheet(rows, unknowns, product), make_progress()
+    scratch = make_scratch(coefficients, nnz)
+    begin = 0
+    while begin < len(chosen):
+        way = ways[chosen[begin] - first]
+        end = begin + 1
+        while end < min(begin + 8, len(chosen)) and ways[chosen[end] - first] == way:
+            end += 1
+        now = chosen[begin:end]
+        solve_lanes(loss, entities, problem, now, way == _DUAL, sheet, own, scratch, outcome)
+        begin = end
+
+
+@inner_kernel
+def _by_size(entities: Entities, first: int, ways: Integers) -> Integers:
+    """Return the entities to be solved in lanes: by way, coefficients, then rows."""
+    chosen = np.empty(len(ways), np.int64)
+    keys = np.empty(len(ways), np.int64)
+    count = 0
+    for k in range(len(ways)):
+        if ways[k] != _SINGLE:
+            chosen[count] = first + k
+            count += 1
+    chosen = chosen[:count]
+    for e in chosen:
+        keys[e - first] = entities.row_ptr[e + 1] - entities.row_ptr[e]
+    chosen = _stable_order(chosen, keys, first)
+    for e in chosen:
+        d = entities.coefficient_ptr[e + 1] - entities.coefficient_ptr[e]
+        keys[e - first] = 0 if ways[e - first] == _DUAL else d
+    return _stable_order(chosen, keys, first)
+
+
+@inner_kernel
+def _stable_order(chosen: Integers, keys: Integers, first: int) -> Integers:
+    """Return `chosen` by their keys, small integers."""
+    most = 0
+    for e in chosen:
+        most = max(most, keys[e - first])
+    place = np.zeros(most + 2, np.int64)
+    for e in chosen:
+        place[keys[e - first] + 1] += 1
+    for key in range(most):
+        place[key + 1] += place[key]
+    out = np.empty(len(chosen), np.int64)
+    for e in chosen:
+        out[place[keys[e - first]]] = e
+        place[keys[e - first]] += 1
+    return out
+
+
+@kernel
+def _solve_rest(
+    loss: Loss, entities: Entities, problem: Problem, first: int, last: int, outcome: Outcome
+) -> None:
+    """Solve what no lane has solved, one by one."""
+    row_ptr, coefficient_ptr = entities.row_ptr, entities.coefficient_ptr
     most_rows, most = 0, 0
     for e in range(first, last):
-        most_rows = max(most_rows, row_ptr[e + 1] - row_ptr[e])
-        most = max(most, coefficient_ptr[e + 1] - coefficient_ptr[e])
+        if outcome.status[e] == PENDING:
+            most_rows = max(most_rows, row_ptr[e + 1] - row_ptr[e])
+            most = max(most, coefficient_ptr[e + 1] - coefficient_ptr[e])
     dense = min(most, DENSE_LIMIT)
     work = Work(
         np.empty((VECTORS, most)), np.empty((MARGINS, most_rows)), np.empty((dense, dense + 1))
     )
+    precision, mean = np.empty(most), np.empty(most)
+    block = entities.block
     for e in range(first, last):
+        if outcome.status[e] != PENDING:
+            continue
         start, stop = row_ptr[e], row_ptr[e + 1]
-        rows = Block(
-            block.indptr[start : stop + 1],
-            block.indices,
-            block.values,
-            block.label[start:stop],
-            block.weight[start:stop],
+        indptr = block.indptr[start : stop + 1]
+        of_rows = (block.label[start:stop], block.weight[start:stop])
+        rows = Block(indptr, block.indices, block.values, *of_rows)
+        solution = entities.coefficients[coefficient_ptr[e] : coefficient_ptr[e + 1]]
+        size = len(solution)
+        copy_penalty(entities, e, precision, mean)
+        mine = Penalty(precision[:size], mean[:size], mean, mean, mean)
+        offset, margin = entities.offset[start:stop], entities.margin[start:stop]
+        status, iterations, gradient, objective = solve_single(
+            loss, rows, offset, problem, mine, solution, margin, work, outcome.iterations[e]
         )
-        solution = coefficients[coefficient_ptr[e] : coefficient_ptr[e + 1]]
-        own = slice(
-            coefficient_ptr[e] - coefficient_ptr[first],
-            coefficient_ptr[e + 1] - coefficient_ptr[first],
-        )
-        mine = Penalty(
-            penalty.precision[own],
-            penalty.mean[own],
-            penalty.l1[own],
-            penalty.lower[own],
-            penalty.upper[own],
-        )
-        status, iterations, gradient, objective = _solve(
-            loss, rows, offset[start:stop], problem, mine, solution, margin[start:stop], work
-        )
-        outcome.penalty[e] = quadratic(mine, solution)
+        outcome.penalty[e] = ridge(size, precision, mean, solution)
         outcome.status[e] = status
         outcome.iterations[e] = iterations
         outcome.gradient[e] = gradient
         outcome.objective[e] = objective
-
-
-@inlined_kernel
-def _solve(
-    loss: Loss,
-    rows: Block,
-    offset: Floats,
-    problem: Problem,
-    penalty: Penalty,
-    b: Floats,
-    margin: Floats,
-    work: Work,
-) -> tuple[int, int, float, float]:
-    intercept, bound, n, d = problem.intercept, problem.bound, len(offset), len(b)
-    free = intercept == 1 and penalty.precision[0] == 0.0
-    if free:
-        b[0] = min(max(b[0], -bound), bound)
-    gradient, step, slope = work.vectors[0, :d], work.vectors[1, :d], work.margins[0, :n]
-    reference, noise = _scale_at_zero(loss, rows, offset, intercept, gradient, step)
-    kernels.multiply(rows, FIRST, n, b, intercept, margin)
-    for i in range(n):
-        margin[i] += offset[i]
-    value = evaluate(loss, rows, penalty, intercept, b, margin, gradient)
-    # an infinite margin on its label's side has a finite loss, and is wrong all the same
-    steep, far = norm(gradient), norm(margin)
-    if not (math.isfinite(value) and steep < math.inf and far < math.inf):
-        return _NOT_FINITE, 0, math.inf, value
-    # no gradient can be told from zero below the rounding of its own terms
-    target = max(problem.tolerance * reference, 64.0 * _EPS * max(noise, norm(gradient)))
-    status, iterations = _ITERATION_LIMIT, 0
-    size, promise = math.inf, math.inf
-    while True:
-        at_bound = free and abs(b[0]) >= bound
-        pinned = at_bound and gradient[0] * b[0] < 0.0
-        if pinned:
-            gradient[0] = 0.0
-        previous, size = size, norm(gradient)
-        rounding = 64.0 * _EPS * abs(value)
-        if size <= target or (promise <= rounding and size > 0.5 * previous):
-            status = _CONVERGED
-            break
-        if iterations == problem.max_iterations:
-            break
-        iterations += 1
-        kernels.curvature(loss, rows, FIRST, n, margin, work.margins[1])
-        while True:
-            find_step(rows, penalty, intercept, pinned, gradient, size / max(reference, size), work)
-            if pinned or not at_bound or step[0] * b[0] <= 0.0:
-                break
-            # the other coefficients would push the intercept past its bound: hold it
-            pinned, gradient[0] = True, 0.0
-        kernels.multiply(rows, FIRST, n, step, intercept, slope)
-        longest = 1.0
-        if free and abs(b[0] + step[0]) > bound:
-            longest = (math.copysign(bound, step[0]) - b[0]) / step[0]
-        promise, length, value = search(
-            loss, rows, penalty, intercept, b, margin, value, longest, work
-        )
-        if length == 0.0:
-            status = _CONVERGED if promise <= rounding else _NO_PROGRESS
-            break
-        if length == longest and longest < 1.0:
-            b[0] = math.copysign(bound, step[0])
-    if pinned and status == _CONVERGED:
-        status = _BOUNDED
-    return status, iterations, size / reference if reference > 0.0 else 0.0, value
-
-
-@inner_kernel
-def _scale_at_zero(
-    loss: Loss, rows: Block, offset: Floats, intercept: int, gradient: Floats, size: Floats
-) -> tuple[float, float]:
-    """Norm of the gradient at zero coefficients, and of the sum of its terms' absolute values."""
-    gradient[:] = 0.0
-    size[:] = 0.0
-    for i in range(len(offset)):
-        slope = rows.weight[i] * loss.d1(offset[i], rows.label[i])
-        if intercept:
-            gradient[0] += slope
-            size[0] += abs(slope)
-        for k in range(rows.indptr[i], rows.indptr[i + 1]):
-            term = slope * rows.values[k]
-            gradient[intercept + rows.indices[k]] += term
-            size[intercept + rows.indices[k]] += abs(term)
-    return norm(gradient), norm(size)

@@ -8,12 +8,13 @@ its label, a loss gives ``value``, and its first and second derivative in ``s``.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from numba import types
 from numba.extending import overload_method
+
+from gdmix.glm.elementary import exp, log1p_of_fraction
 
 
 class Loss(Protocol):
@@ -46,17 +47,17 @@ class Logistic(NamedTuple):
     def value(self, margin: float, label: float) -> float:
         """Return ``log(1 + exp(s)) - y s``."""
         away = (1.0 - 2.0 * label) * margin
-        return max(away, 0.0) + math.log1p(math.exp(-abs(margin)))
+        return max(away, 0.0) + log1p_of_fraction(exp(-abs(margin)))
 
     def d1(self, margin: float, label: float) -> float:
         """Return ``p - y``, with ``p = 1 / (1 + exp(-s))``."""
         side = 1.0 - 2.0 * label
-        small = math.exp(-abs(margin))
+        small = exp(-abs(margin))
         return side * (1.0 if side * margin >= 0.0 else small) / (1.0 + small)
 
     def d2(self, margin: float, label: float) -> float:
         """Return ``p (1 - p)``."""
-        small = math.exp(-abs(margin))
+        small = exp(-abs(margin))
         return small / ((1.0 + small) * (1.0 + small))
 
     def saturates(self) -> bool:
@@ -93,15 +94,15 @@ class Poisson(NamedTuple):
 
     def value(self, margin: float, label: float) -> float:
         """Return ``exp(s) - y s``."""
-        return math.exp(margin) - label * margin
+        return exp(margin) - label * margin
 
     def d1(self, margin: float, label: float) -> float:
         """Return ``exp(s) - y``."""
-        return math.exp(margin) - label
+        return exp(margin) - label
 
     def d2(self, margin: float, label: float) -> float:
         """Return ``exp(s)``."""
-        return math.exp(margin)
+        return exp(margin)
 
     def saturates(self) -> bool:
         """Return True: with labels all 0 the loss falls as long as the margin does."""

@@ -1,0 +1,119 @@
+"""One small problem by Newton's method, with care.
+
+An unpenalized intercept stays within its bound: at the bound it is held for as long as the
+gradient or the step points outward (Bertsekas, Projected Newton methods for optimization problems
+with simple constraints, 1982).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdmix.glm import kernels
+from gdmix.glm.kernels import Block
+from gdmix.glm.losses import Loss
+from gdmix.glm.outcome import Problem
+from gdmix.glm.penalties import Penalty
+from gdmix.glm.search import evaluate, search
+from gdmix.glm.steps import FIRST, Work, find_step, norm
+from gdmix.jit import inlined_kernel, inner_kernel
+
+Floats = NDArray[np.float64]
+
+_EPS = 2.220446049250313e-16
+
+# numba reads these as constants; they are Status values
+_CONVERGED, _ITERATION_LIMIT, _NO_PROGRESS, _NOT_FINITE, _BOUNDED = 0, 1, 2, 3, 4
+
+
+@inlined_kernel
+def solve_single(
+    loss: Loss,
+    rows: Block,
+    offset: Floats,
+    problem: Problem,
+    penalty: Penalty,
+    b: Floats,
+    margin: Floats,
+    work: Work,
+    used: int,
+) -> tuple[int, int, float, float]:
+    """Solve one entity from `b`; `used` iterations count already.
+
+    Returns status, iterations, relative norm of the gradient, and objective.
+    """
+    intercept, bound, n, d = problem.intercept, problem.bound, len(offset), len(b)
+    free = intercept == 1 and penalty.precision[0] == 0.0
+    if free:
+        b[0] = min(max(b[0], -bound), bound)
+    gradient, step, slope = work.vectors[0, :d], work.vectors[1, :d], work.margins[0, :n]
+    reference, noise = _scale_at_zero(loss, rows, offset, intercept, gradient, step)
+    kernels.multiply(rows, FIRST, n, b, intercept, margin)
+    for i in range(n):
+        margin[i] += offset[i]
+    value = evaluate(loss, rows, penalty, intercept, b, margin, gradient)
+    # an infinite margin on its label's side has a finite loss, and is wrong all the same
+    steep, far = norm(gradient), norm(margin)
+    if not (math.isfinite(value) and steep < math.inf and far < math.inf):
+        return _NOT_FINITE, used, math.inf, value
+    # no gradient can be told from zero below the rounding of its own terms
+    target = max(problem.tolerance * reference, 64.0 * _EPS * max(noise, norm(gradient)))
+    status, iterations = _ITERATION_LIMIT, used
+    size, promise = math.inf, math.inf
+    while True:
+        at_bound = free and abs(b[0]) >= bound
+        pinned = at_bound and gradient[0] * b[0] < 0.0
+        if pinned:
+            gradient[0] = 0.0
+        previous, size = size, norm(gradient)
+        rounding = 64.0 * _EPS * abs(value)
+        if size <= target or (promise <= rounding and size > 0.5 * previous):
+            status = _CONVERGED
+            break
+        if iterations == problem.max_iterations:
+            break
+        iterations += 1
+        kernels.curvature(loss, rows, FIRST, n, margin, work.margins[1])
+        while True:
+            find_step(rows, penalty, intercept, pinned, gradient, size / max(reference, size), work)
+            if pinned or not at_bound or step[0] * b[0] <= 0.0:
+                break
+            # the other coefficients would push the intercept past its bound: hold it
+            pinned, gradient[0] = True, 0.0
+        kernels.multiply(rows, FIRST, n, step, intercept, slope)
+        longest = 1.0
+        if free and abs(b[0] + step[0]) > bound:
+            longest = (math.copysign(bound, step[0]) - b[0]) / step[0]
+        promise, length, value = search(
+            loss, rows, penalty, intercept, b, margin, value, longest, work
+        )
+        if length == 0.0:
+            status = _CONVERGED if promise <= rounding else _NO_PROGRESS
+            break
+        if length == longest and longest < 1.0:
+            b[0] = math.copysign(bound, step[0])
+    if pinned and status == _CONVERGED:
+        status = _BOUNDED
+    return status, iterations, size / reference if reference > 0.0 else 0.0, value
+
+
+@inner_kernel
+def _scale_at_zero(
+    loss: Loss, rows: Block, offset: Floats, intercept: int, gradient: Floats, size: Floats
+) -> tuple[float, float]:
+    """Norm of the gradient at zero coefficients, and of the sum of its terms' absolute values."""
+    gradient[:] = 0.0
+    size[:] = 0.0
+    for i in range(len(offset)):
+        slope = rows.weight[i] * loss.d1(offset[i], rows.label[i])
+        if intercept:
+            gradient[0] += slope
+            size[0] += abs(slope)
+        for k in range(rows.indptr[i], rows.indptr[i + 1]):
+            term = slope * rows.values[k]
+            gradient[intercept + rows.indices[k]] += term
+            size[intercept + rows.indices[k]] += abs(term)
+    return norm(gradient), norm(size)
