@@ -56,6 +56,15 @@ class _Curvature:
     def diagonal(self):
         return np.asarray(_squares(self.rows.x).T @ self.curve)
 
+    def dense(self):
+        weighted = (
+            self.rows.x.T.multiply(self.curve)
+            if issparse(self.rows.x)
+            else (self.rows.x.T * self.curve)
+        )
+        product = weighted @ self.rows.x
+        return product.toarray() if issparse(product) else product
+
 
 def best(objective, size):
     """Return the least value that SciPy's trust-region Newton method and a polish find."""

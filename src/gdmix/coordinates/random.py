@@ -60,8 +60,8 @@ class RandomEffect(Coordinate):
             table = table._replace(variances=None)
         part = EntityModel(setting.shard, self.entity, intercept, table)
         objective = float(table.outcome.objective.sum())
-        penalty = float(table.outcome.penalty.sum())
-        return Fit(part, scores, objective, penalty, _summary(table))
+        own = float(table.outcome.penalty.sum())
+        return Fit(part, scores, objective, own, _summary(table))
 
 
 def _summary(table: EntityTable) -> Summary:

@@ -103,10 +103,10 @@ def entity_variances(
 @inner_kernel
 def _tame(ridge: Floats, diagonal: Floats) -> bool:
     """Tell whether what the rows add to the penalty leaves a difference of inverses its digits."""
+    tame = True
     for j in range(len(ridge)):
-        if not diagonal[j] < 1e8 * ridge[j]:
-            return False
-    return True
+        tame = tame and diagonal[j] < 1e8 * ridge[j]
+    return tame
 
 
 @inner_kernel

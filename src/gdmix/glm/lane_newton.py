@@ -239,9 +239,7 @@ def _begin(
         # an infinite margin on its label's side has a finite loss, and is wrong all the same
         finite = own.trial[lane] < math.inf and own.length[lane] < math.inf
         outside = not dual and _leaves(entities, problem, lane, sheet)
-        if own.status[lane] == _OPEN and (
-            outside or not (finite and own.size[lane] < math.inf)
-        ):
+        if own.status[lane] == _OPEN and (outside or not (finite and own.size[lane] < math.inf)):
             own.status[lane] = PENDING
         rounding = 64.0 * _EPS * own.size[lane]
         own.target[lane] = max(own.reference[lane] * problem.tolerance, rounding)

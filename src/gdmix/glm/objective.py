@@ -26,6 +26,9 @@ class Curvature(Protocol):
     def diagonal(self) -> Floats:
         """Return the diagonal of ``H``."""
 
+    def dense(self) -> Floats:
+        """Return ``H`` itself, both triangles: float64[d, d]."""
+
 
 class SmoothFunction(Protocol):
     """What a minimizer asks of a function."""
@@ -73,3 +76,6 @@ class _Penalized:
 
     def diagonal(self) -> Floats:
         return self.rows.diagonal() + self.weights
+
+    def dense(self) -> Floats:
+        return self.rows.dense() + np.diag(self.weights)
