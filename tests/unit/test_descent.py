@@ -47,7 +47,7 @@ def test_observers_see_every_update():
 
 
 def test_history_survives_json():
-    summary = Summary(3, 9, {Status.CONVERGED: 2, Status.BOUNDED: 1}, 4.5, 1e-9)
+    summary = Summary(3, 9, {Status.CONVERGED: 2, Status.BOUNDED: 1}, 4.5, 1e-9, passive=7)
     update = Update(1, "user", 10, 0.25, 12.5, 0.5, summary, {"auc": 0.5})
     assert from_plain(json.loads(dumps(as_plain(update)))) == update
     unknown = as_plain(update) | {"metrics": {"auc": math.nan}}
