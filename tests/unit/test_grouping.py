@@ -1,5 +1,7 @@
 """Rows by entity, features by entity, against dicts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -86,6 +88,33 @@ def test_active_rows_against_dicts(problem, lower, upper, exact):
         assert grouped.label[first:last].tolist() == active
     assert (passive[counts[codes] < lower] == -1).all()
     assert grouped.bounds()[-1] == grouped.entities
+
+
+@given(problems(), st.integers(1, 4), st.sampled_from(["exact", "hash_groups"]), st.randoms())
+def test_the_order_of_rows_does_not_change_who_is_active(problem, upper, kind, random):
+    rows, codes, entities, width = problem
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    sampling = Sampling(upper=upper, kind=kind, ratio=1.0)
+    found = []
+    for rank in (list(range(len(rows))), order):
+        data = dataset([rows[i] for i in rank], [codes[i] for i in rank], entities, width)
+        uids = np.array([f"row {i}" for i in rank])
+        grouped = group(replace(data, uid=pa.array(uids)), "e", "s", sampling)
+        active = np.split(uids[grouped.order], grouped.row_ptr[1:-1])
+        found.append([set(mine) for mine in active])
+    assert found[0] == found[1]
+
+
+def test_entities_without_rows_have_no_model_where_rows_are_chosen():
+    data = dataset([{}, {}, {}], [1, 1, 3], 5, 0)
+    assert group(data, "e", "s").entities == 5
+    for kind in ("exact", "hash_groups"):
+        grouped = group(data, "e", "s", Sampling(upper=1, kind=kind))
+        assert grouped.ids.to_pylist() == [1, 3]
+    nothing = group(data, "e", "s", Sampling(lower=3))
+    assert nothing.ids.to_pylist() == []
+    assert nothing.bounds().tolist() == [0]
 
 
 @given(problems(), st.lists(st.integers(0, 5), max_size=4))
