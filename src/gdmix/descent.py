@@ -80,7 +80,7 @@ class Plan:
     sweeps : int
         Most passes over the coordinates.
     tolerance : float
-        Stop after a sweep that lowered the objective by less than this, relative to it.
+        Stop after a sweep that changed the objective by less than this, relative to it.
     metrics : sequence of str
         Evaluated on the validation data after every update.
     locked : frozenset of str

@@ -41,8 +41,8 @@ class EntityModel:
         known = engine.entity_positions(rows, self.entity, self.table.ids)
         return self.score_at(engine, rows, known)
 
-    def score_at(self, engine: Engine, rows: Rows, positions: Column) -> Column:
-        """Return the score of rows whose entities lie at `positions`; 0 where that is -1."""
+    def score_at(self, engine: Engine, rows: Rows, entity: Column) -> Column:
+        """Return the score of rows whose entities lie at `entity`; 0 where that is -1."""
         table = self.table
 
         def margins(block: Block, entity: NDArray[np.int32]) -> Floats:
@@ -60,7 +60,7 @@ class EntityModel:
             )
             return out
 
-        return engine.map(margins, rows, self.shard, (positions,))
+        return engine.map(margins, rows, self.shard, (entity,))
 
     def position(self, entity_id: object) -> int:
         """Return where an entity's coefficients lie, -1 when there is no model for it."""
