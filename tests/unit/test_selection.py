@@ -58,6 +58,17 @@ def test_constants_have_no_correlation_but_may_stand_in_for_an_intercept(interce
     assert alike.tolist() == ([0.0, 0.0, 0.0] if intercept else [0.0, 1.0, 0.0])
 
 
+def test_a_constant_of_many_rows_is_constant():
+    """Sums of weights taken in another order differ by rounding."""
+    rng = np.random.default_rng(0)
+    y, weight = rng.normal(size=10_001), rng.uniform(0.1, 2.0, 10_001)
+    for value in (0.1, 1.0, 3e7):
+        x = np.full((10_001, 1), value)
+        assert scores([x], [y], [weight], 1)[0].tolist() == [0.0]
+        assert scores([x], [y], [weight], 0)[0].tolist() == [1.0]
+    assert scores([y[:, None]], [np.full(10_001, 0.1)], [weight])[0].tolist() == [0.0]
+
+
 def test_rows_of_no_weight_tell_nothing():
     x = np.random.default_rng(0).normal(size=(6, 3))
     y = np.arange(6.0)

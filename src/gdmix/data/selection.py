@@ -18,6 +18,9 @@ _STEPS = float(1 << 31)
 # of a feature's sum of squares: what is left of it around its mean when it is constant
 _CONSTANT = 1e-18
 
+# of the rows' weight: less that a feature is absent from is the rounding of two sums
+_ABSENT = 1e-12
+
 
 def best_features(
     row_ptr: Pointers, feature_ptr: Pointers, scores: Floats, ratio: float
@@ -81,13 +84,9 @@ def correlations(
     for entity in range(len(row_ptr) - 1):
         first, end = row_ptr[entity], row_ptr[entity + 1]
         base = feature_ptr[entity]
-        total, centre = 0.0, 0.0
-        for row in range(first, end):
-            total += weight[row]
-            centre += weight[row] * label[row]
+        total, centre, label_spread = spread_of(label[first:end], weight[first:end])
         if not total > 0.0:
             continue
-        centre /= total
         for row in range(first, end):
             for k in range(indptr[row], indptr[row + 1]):
                 at = base + indices[k]
@@ -96,27 +95,41 @@ def correlations(
                 squares[at] += weight[row] * values[k] * values[k]
         for at in range(base, feature_ptr[entity + 1]):
             mean[at] /= total
-            spread[at] = max(total - present[at], 0.0) * mean[at] * mean[at]
-        label_spread, label_squares = 0.0, 0.0
+            absent = total - present[at]
+            if absent > _ABSENT * total:
+                spread[at] = absent * mean[at] * mean[at]
         for row in range(first, end):
-            apart = label[row] - centre
-            label_spread += weight[row] * apart * apart
-            label_squares += weight[row] * label[row] * label[row]
             for k in range(indptr[row], indptr[row + 1]):
                 at = base + indices[k]
                 own = values[k] - mean[at]
                 spread[at] += weight[row] * own * own
-                together[at] += weight[row] * values[k] * apart
+                together[at] += weight[row] * values[k] * (label[row] - centre)
         stand_in = intercept == 0
-        varies = label_spread > _CONSTANT * label_squares
         for at in range(base, feature_ptr[entity + 1]):
             if spread[at] > _CONSTANT * squares[at]:
-                if varies:
+                if label_spread > 0.0:
                     out[at] = abs(together[at]) / np.sqrt(spread[at] * label_spread)
             elif stand_in and squares[at] > 0.0:
                 out[at] = 1.0
                 stand_in = False
     return out
+
+
+@kernel
+def spread_of(values: Floats, weight: Floats) -> tuple[float, float, float]:
+    """Return the sum of weights, the mean, and the sum of squares around it: 0 of a constant."""
+    total, mean = 0.0, 0.0
+    for i in range(len(values)):
+        total += weight[i]
+        mean += weight[i] * values[i]
+    if total > 0.0:
+        mean /= total
+    spread, squares = 0.0, 0.0
+    for i in range(len(values)):
+        apart = values[i] - mean
+        spread += weight[i] * apart * apart
+        squares += weight[i] * values[i] * values[i]
+    return total, mean, spread if spread > _CONSTANT * squares else 0.0
 
 
 @kernel
