@@ -2,6 +2,7 @@
 
 run/
   config.yaml  model/  scores/<split>/*.parquet  metrics.json  report.html  log.jsonl
+  metrics/<column>.parquet  where metrics of groups are to be saved
   checkpoints/            while the run goes on
 """
 

@@ -120,7 +120,7 @@ def test_every_task_runs_and_is_reported(task, metrics, shown, run, config, tmp_
     path = config(task=task, report=True, sweeps=2)
     if task == "poisson":
         count_labels(tmp_path)
-    status, out, err = run("train", path)
+    status, _, err = run("train", path)
     assert (status, err) == (0, "")
     final = json.loads((tmp_path / "run" / "metrics.json").read_text())["final"]
     assert list(final) == metrics
