@@ -108,7 +108,7 @@ def test_fit_equals_lme4(name, optimizer, shared_data):
         label="y",
         task="poisson" if golden["family"] == "poisson/log" else "logistic",
         coordinates={"fixed": fixed} | random,
-        # broods are nested in locations: two thirds of the sweeps go into telling them apart
+        # broods are nested in locations: to tell them apart takes over 800 sweeps
         sweeps=1000,
         sweep_tolerance=0.0,
     ).fit(table)
