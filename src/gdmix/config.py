@@ -192,6 +192,16 @@ class TrainOptions(ModelOptions):
     )
     report: bool = Field(default=True, description="Whether to write report.html.")
 
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.save_group_metrics:
+            if not any(evaluator.column for evaluator in self.evaluators):
+                problem = "no metric is grouped; expected one such as 'auc:user_id' in metrics"
+                raise _invalid("save_group_metrics", problem)
+            if not self.validation:
+                raise _invalid("save_group_metrics", "there is no validation data to measure on")
+        return self
+
     @classmethod
     def from_file(cls, path: Path, overrides: tuple[str, ...] = ()) -> TrainOptions:
         """Read a YAML file; `overrides` are assignments such as ``coordinates.global.l2=3``.

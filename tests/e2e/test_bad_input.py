@@ -145,6 +145,16 @@ CASES = {
         spoil("city", 4, None, "valid.parquet"),
         ["valid.parquet, row 5, column 'city': the entity id is null", "(metrics)"],
     ),
+    "groups to save of no metric": (
+        set_option("save_group_metrics", True),
+        nothing,
+        ["save_group_metrics: no metric is grouped; expected one such as 'auc:user_id'"],
+    ),
+    "groups to save without validation": (
+        lambda values: values.update(save_group_metrics=True, metrics="auc:user_id", validation=[]),
+        nothing,
+        ["save_group_metrics: there is no validation data"],
+    ),
     "label of a hinge": (
         set_option("task", "smoothed_hinge"),
         spoil("click", 9, 2),
