@@ -62,6 +62,25 @@ def test_grouped_metrics_of_a_run(run, config, tmp_path):
     assert run("predict", tmp_path / "run", bare, "-o", tmp_path / "s.parquet", "-q")[0] == 0
 
 
+def test_a_group_column_may_be_named_as_one_likes(run, config, tmp_path):
+    pytest.importorskip("plotly", reason="the extra 'report' is not installed")
+    name = "a/b [red]:<i>@2"
+    path = config(metrics=f"auc:{name}", save_group_metrics=True, report=True)
+    rows = pq.read_table(tmp_path / "valid.parquet")
+    pq.write_table(rows.append_column(name, rows["item_id"]), tmp_path / "valid.parquet")
+    status, out, err = run("train", path)
+    assert (status, err) == (0, "")
+    assert f"AUC per {name}" in out
+    (file,) = (tmp_path / "run" / "metrics").iterdir()
+    assert file.name == "a%2Fb %5Bred%5D%3A%3Ci%3E%402.parquet"
+    assert pq.read_table(file).num_rows == 15
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "AUC per a/b [red]:&lt;i&gt;@2 on validation" in page
+    assert name not in page
+    status, out, _ = run("evaluate", tmp_path / "run", tmp_path / "valid.parquet")
+    assert f"AUC per {name}" in out
+
+
 def test_evaluate_by_name_and_by_group(run, config, tmp_path):
     assert run("train", config(), "--quiet")[0] == 0
     assert not (tmp_path / "run" / "metrics").exists()
