@@ -16,7 +16,7 @@ from gdmix.coordinates import Coordinate, Setting, Summary
 from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine
 from gdmix.glm.losses import Loss
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluation, Evaluator
 from gdmix.models.mixed import Part
 
 
@@ -81,7 +81,7 @@ class Plan:
         Most passes over the coordinates.
     tolerance : float
         Stop after a sweep that changed the objective by less than this, relative to it.
-    metrics : sequence of str
+    metrics : sequence of Evaluator
         Evaluated on the validation data after every update.
     locked : frozenset of str
         Coordinates that are scored as they are, never updated.
@@ -91,7 +91,7 @@ class Plan:
     settings: Mapping[str, Setting]
     sweeps: int
     tolerance: float
-    metrics: Sequence[str] = ()
+    metrics: Sequence[Evaluator] = ()
     locked: frozenset[str] = frozenset()
 
     @property
@@ -148,7 +148,8 @@ def descend(
         metrics: dict[str, float] = {}
         if held_out is not None:
             held_out.replace(name, fit.part.score(engine, held_out.rows))
-            metrics = held_out.evaluate(plan.metrics)
+            scored = held_out.rows, np.asarray(held_out.total)
+            metrics = Evaluation(plan.metrics, *scored).values()
         penalties = {update.coordinate: update.penalty for update in state.history}
         penalties[name] = fit.penalty
         loss = engine.weighted_loss(plan.loss, train, scores.total)
@@ -178,13 +179,6 @@ class _Scores:
     def replace(self, name: str, own: Column) -> None:
         self.total = self.without(name) + own
         self._own[name] = own
-
-    def evaluate(self, metrics: Sequence[str]) -> dict[str, float]:
-        rows = self.rows
-        return {
-            name: METRICS[name].function(rows.label, np.asarray(self.total), rows.weight)
-            for name in metrics
-        }
 
 
 def _settled(history: Sequence[Update], coordinates: int, tolerance: float) -> bool:

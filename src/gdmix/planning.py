@@ -41,7 +41,7 @@ def make_plan(options: ModelOptions, indexes: Mapping[str, FeatureIndex]) -> Pla
         settings,
         options.sweeps,
         options.sweep_tolerance,
-        options.metrics or options.kind.metrics,
+        options.evaluators,
     )
 
 

@@ -39,7 +39,8 @@ def warm_up(options: ModelOptions) -> None:
     )
     rows, indexes = read(FrameSource(table), tiny.layout())
     plan = make_plan(tiny, indexes)
-    once = replace(plan, sweeps=2, tolerance=0.0, metrics=options.kind.metrics)
+    metrics = [replace(e, column="id" if e.column else None) for e in options.evaluators]
+    once = replace(plan, sweeps=2, tolerance=0.0, metrics=metrics)
     collecting = gc.isenabled()
     # the compiler makes millions of objects that live on: looking through them again and again
     # for garbage costs a fifth of its time

@@ -2,6 +2,7 @@
 
 run/
   config.yaml  model/  scores/<split>/*.parquet  metrics.json  report.html  log.jsonl
+  metrics/<column>.parquet  where metrics of groups are to be saved
   checkpoints/            while the run goes on
 """
 
@@ -20,6 +21,7 @@ from gdmix.data.source import open_source
 from gdmix.descent import State, Update, descend
 from gdmix.engines.local import LocalEngine
 from gdmix.history import as_plain
+from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.planning import make_plan
 from gdmix.runlog import RunLog, Stopwatch
@@ -27,7 +29,7 @@ from gdmix.scoring import Unseen, score_rows
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import Checkpoints, identity
 from gdmix.store.directory import Saved, save_model
-from gdmix.store.run import LOG, claimed, finish, make_folder
+from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -125,7 +127,9 @@ def _read(options: TrainOptions) -> tuple[Dataset, Dataset | None, Indexes]:
     layout = options.layout()
     sources = [open_source(list(paths)) for paths in (options.train, options.validation) if paths]
     rows, indexes = read(sources[0], layout)
-    held_out = read(sources[1], layout, indexes)[0] if len(sources) > 1 else None
+    held_out = None
+    if len(sources) > 1:
+        held_out, _ = read(sources[1], options.evaluation_layout(), indexes)
     return rows, held_out, indexes
 
 
@@ -140,6 +144,10 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
             with replacing(run.path / "scores" / split, _SCORES) as aside:
                 aside.mkdir(parents=True)
                 pq.write_table(table, aside / _SCORES, compression="zstd")
+            if split == "validation" and run.options.save_group_metrics:
+                score = table["score"].to_numpy()
+                evaluation = Evaluation(run.options.evaluators, rows, score)
+                save_groups(run.path / "metrics", evaluation.group_tables())
             unseen[split] = {
                 "rows": found.rows,
                 "entities": dict(found.entities),

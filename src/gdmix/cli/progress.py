@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status as Spinner
 
 from gdmix.config import TrainOptions
 from gdmix.descent import State, Update
 from gdmix.glm.status import Status
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluator
 from gdmix.workflow import Watcher
 
 _STAGES = {"read": "reading data", "kernels": "loading kernels", "write": "writing the run"}
@@ -30,8 +31,7 @@ class TrainingTable(Watcher):
         self._console = console
         self._names = list(options.coordinates)
         self._sweeps = options.sweeps
-        metrics = (options.metrics or options.kind.metrics) if options.validation else ()
-        self._metrics: Sequence[str] = metrics
+        self._metrics: Sequence[Evaluator] = options.evaluators if options.validation else ()
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
         self._spinner: Spinner | None = None
         self.began = False
@@ -64,7 +64,7 @@ class TrainingTable(Watcher):
             f"{summary.coefficients:>12,}",
             f"{update.seconds:>8.3f}",
             f"{update.objective:>14.4f}",
-            *(f"{update.metrics[name]:>8.4f}" for name in self._metrics),
+            *(f"{update.metrics[e.name]:>{max(8, len(e.title))}.4f}" for e in self._metrics),
             _statuses(summary.statuses),
         ]
         self._console.print("  ".join(cells))
@@ -81,7 +81,7 @@ class TrainingTable(Watcher):
             f"{'coefficients':>12}",
             f"{'seconds':>8}",
             f"{'objective':>14}",
-            *(f"{METRICS[name].title:>8}" for name in self._metrics),
+            *(escape(f"{e.title:>8}") for e in self._metrics),
             "status",
         ]
         self._console.print(f"[bold]{'  '.join(cells)}[/bold]")

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from gdmix.descent import Update
 from gdmix.glm.status import Status
-from gdmix.metrics import METRICS
+from gdmix.metrics import parse
 from gdmix.report.effects import Fixed, Random
 from gdmix.report.text import amount, capital, count, figure, label, share, status_name
 
@@ -57,7 +57,7 @@ def _metrics(last: Update) -> Iterator[Notice]:
     for name, value in last.metrics.items():
         if not math.isfinite(value):
             text = "Validation labels of one class, or no validation row of positive weight?"
-            yield Notice(f"{capital(METRICS[name].title)} is not a number", text)
+            yield Notice(f"{capital(parse(name).title)} is not a number", text)
 
 
 def _statuses(effects: Sequence[Fixed | Random]) -> Iterator[Notice]:
