@@ -33,7 +33,8 @@ class Update:
     seconds : float
         Spent solving.
     objective : float
-        Of the whole model after this update: weighted loss plus all penalties.
+        Of the whole model after this update: weighted loss plus the penalties of all coordinates
+        updated so far. What comes from an initial model and was not updated costs nothing.
     penalty : float
         Of this coordinate alone.
     summary : Summary
@@ -128,6 +129,9 @@ def descend(
         The parts of all coordinates and the record of every update.
     """
     state = state or State()
+    known = {name: setting.previous for name, setting in plan.settings.items()}
+    begun = {name: part for name, part in known.items() if part is not None}
+    state.parts = begun | state.parts
     observers = list(observers)
     names = [name for name in plan.coordinates if name not in plan.locked]
     scores = _Scores(engine, train, state.parts)
@@ -158,6 +162,7 @@ def descend(
         state.history.append(update)
         for observer in observers:
             observer(update, state)
+    state.parts = {name: state.parts[name] for name in plan.coordinates}
     return state
 
 

@@ -43,6 +43,10 @@ class Summary(NamedTuple):
         Iterations over models: least, quartiles, 95 of 100, most; empty for a fixed effect.
     trace : tuple of Record
         Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
+    kept_entities : int
+        Models of the initial model whose entities have no rows.
+    kept_coefficients : int
+        Coefficients of the initial model that no row speaks of; those of `kept_entities` too.
     """
 
     entities: int
@@ -52,6 +56,8 @@ class Summary(NamedTuple):
     gradient: float
     quantiles: tuple[int, ...] = ()
     trace: tuple[Record, ...] = ()
+    kept_entities: int = 0
+    kept_coefficients: int = 0
 
 
 class Box(NamedTuple):
@@ -81,6 +87,9 @@ class Setting(NamedTuple):
         the mean and the variance of a Gaussian prior. NaN where it knows nothing.
     box : Box or None
     normalization : Normalization or None
+    previous : LinearModel, EntityModel or None
+        What this coordinate was before this descent, whether or not it is a prior too. What no
+        row speaks of stays as it is there.
     """
 
     shard: str
@@ -89,6 +98,7 @@ class Setting(NamedTuple):
     prior: Part | None = None
     box: Box | None = None
     normalization: Normalization | None = None
+    previous: Part | None = None
 
 
 class Fit(NamedTuple):

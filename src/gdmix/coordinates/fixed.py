@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
+from gdmix.coordinates.keeping import Kept
 from gdmix.coordinates.rows import LossOverRows
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.lbfgs import LBFGS
@@ -32,11 +33,15 @@ class FixedEffect(Coordinate):
         intercept, shard, start = int(self.intercept), setting.shard, setting.start
         width = engine.width(rows, shard)
         penalty = self.penalty(width, setting)
-        objective = Objective(
-            LossOverRows(engine, rows, shard, setting.loss, offset, intercept), penalty
-        )
+        losses = LossOverRows(engine, rows, shard, setting.loss, offset, intercept)
+        kept = None if setting.previous is None else Kept.of(setting.previous, losses)
+        if setting.prior is not None:
+            known = setting.prior
+            penalty = penalty.with_prior(known.coefficients, known.variances, self.prior_weight)
+        if kept is not None:
+            penalty = kept.held(penalty)
         found = minimize(
-            objective,
+            Objective(losses, penalty),
             np.zeros(intercept + width) if start is None else start.coefficients,
             _METHODS[self.optimizer],
             tolerance=self.tolerance,
@@ -44,7 +49,11 @@ class FixedEffect(Coordinate):
         )
         part = LinearModel(shard, intercept, found.coefficients)
         own = penalty.value(found.coefficients)
-        return Fit(part, part.score(engine, rows), found.value, own, _summary(found))
+        summary = _summary(found)
+        if kept is not None:
+            part = kept.restored(part, penalty)
+            summary = summary._replace(kept_coefficients=len(kept.at))
+        return Fit(part, part.score(engine, rows), found.value, own, summary)
 
 
 def _summary(found: Minimum) -> Summary:

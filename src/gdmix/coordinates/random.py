@@ -14,6 +14,7 @@ from gdmix.coordinates.entities import EntitySolver
 from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows
 from gdmix.glm.groups import Problem
 from gdmix.glm.status import Status
+from gdmix.models.carrying import with_kept
 from gdmix.models.entity import EntityModel
 
 
@@ -58,10 +59,21 @@ class RandomEffect(Coordinate):
         table, scores = engine.group(solve, rows, by, offset, begin, prior)
         if self.variance == "none":
             table = table._replace(variances=None)
-        part = EntityModel(setting.shard, self.entity, intercept, table)
         objective = float(table.outcome.objective.sum())
         own = float(table.outcome.penalty.sum())
-        return Fit(part, scores, objective, own, _summary(table))
+        summary = _summary(table)
+        if setting.previous is None:
+            return Fit(self._part(setting, table), scores, objective, own, summary)
+        part = self._part(setting, with_kept(table, setting.previous.table, intercept))
+        summary = summary._replace(
+            kept_entities=len(part.table.ids) - len(table.ids),
+            kept_coefficients=len(part.table.coefficients) - len(table.coefficients),
+        )
+        # rows that train no model may have one that is kept
+        return Fit(part, part.score(engine, rows), objective, own, summary)
+
+    def _part(self, setting: Setting, table: EntityTable) -> EntityModel:
+        return EntityModel(setting.shard, self.entity, int(self.intercept), table)
 
 
 def _summary(table: EntityTable) -> Summary:
