@@ -33,8 +33,7 @@ class Update:
     seconds : float
         Spent solving.
     objective : float
-        Of the whole model after this update: weighted loss plus the penalties of all coordinates
-        updated so far. What comes from an initial model and was not updated costs nothing.
+        Of the whole model after this update: weighted loss plus all penalties.
     penalty : float
         Of this coordinate alone.
     summary : Summary
@@ -129,9 +128,7 @@ def descend(
         The parts of all coordinates and the record of every update.
     """
     state = state or State()
-    known = {name: setting.previous for name, setting in plan.settings.items()}
-    begun = {name: part for name, part in known.items() if part is not None}
-    state.parts = begun | state.parts
+    penalties = _begin(engine, plan, train, state)
     observers = list(observers)
     names = [name for name in plan.coordinates if name not in plan.locked]
     scores = _Scores(engine, train, state.parts)
@@ -152,7 +149,6 @@ def descend(
         if held_out is not None:
             held_out.replace(name, fit.part.score(engine, held_out.rows))
             metrics = held_out.evaluate(plan.metrics)
-        penalties = {update.coordinate: update.penalty for update in state.history}
         penalties[name] = fit.penalty
         loss = engine.weighted_loss(plan.loss, train, scores.total)
         objective = loss + sum(penalties.values())
@@ -164,6 +160,16 @@ def descend(
             observer(update, state)
     state.parts = {name: state.parts[name] for name in plan.coordinates}
     return state
+
+
+def _begin(engine: Engine, plan: Plan, train: Dataset, state: State) -> dict[str, float]:
+    """Add to the state what was known before the descent; return each coordinate's penalty."""
+    penalties = {}
+    for name, setting in plan.settings.items():
+        if setting.previous is not None:
+            state.parts.setdefault(name, setting.previous)
+            penalties[name] = plan.coordinates[name].standing_cost(engine, train, setting)
+    return penalties | {update.coordinate: update.penalty for update in state.history}
 
 
 class _Scores:

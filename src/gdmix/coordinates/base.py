@@ -229,6 +229,29 @@ class Coordinate(Options):
             penalty = penalty._replace(lower=setting.box.lower, upper=setting.box.upper)
         return penalty
 
+    def standing_cost(
+        self,
+        engine: Engine,
+        rows: Rows,
+        setting: Setting,
+        which: NDArray[np.integer] | slice = slice(None),
+    ) -> float:
+        """Return the penalty of coefficients of ``setting.previous``, where they stand.
+
+        One with a prior is at its mean, and pays nothing for it.
+        """
+        previous = setting.previous
+        assert previous is not None
+        penalty = self.penalty(engine.width(rows, setting.shard), setting)
+        if setting.normalization is not None:
+            penalty = setting.normalization.fold(penalty, int(self.intercept))
+        penalty = penalty.take(previous.positions()[which])
+        held: Part = getattr(previous, "table", previous)
+        coefficients = held.coefficients[which]
+        if setting.prior is not None:
+            penalty = penalty.with_prior(coefficients, held.variances[which], self.prior_weight)
+        return penalty.value(coefficients)
+
     @abstractmethod
     def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
         """Solve this coordinate to tolerance against `offset`, the score of all others.

@@ -38,21 +38,20 @@ class FixedEffect(Coordinate):
         if setting.prior is not None:
             known = setting.prior
             penalty = penalty.with_prior(known.coefficients, known.variances, self.prior_weight)
-        if kept is not None:
-            penalty = kept.held(penalty)
+        holding = penalty if kept is None else kept.held(penalty)
         found = minimize(
-            Objective(losses, penalty),
+            Objective(losses, holding),
             np.zeros(intercept + width) if start is None else start.coefficients,
             _METHODS[self.optimizer],
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
         )
         part = LinearModel(shard, intercept, found.coefficients)
-        own = penalty.value(found.coefficients)
         summary = _summary(found)
         if kept is not None:
             part = kept.restored(part, penalty)
             summary = summary._replace(kept_coefficients=len(kept.at))
+        own = penalty.value(part.coefficients)
         return Fit(part, part.score(engine, rows), found.value, own, summary)
 
 

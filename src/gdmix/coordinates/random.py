@@ -64,11 +64,12 @@ class RandomEffect(Coordinate):
         summary = _summary(table)
         if setting.previous is None:
             return Fit(self._part(setting, table), scores, objective, own, summary)
-        part = self._part(setting, with_kept(table, setting.previous.table, intercept))
+        merged, kept = with_kept(table, setting.previous.table, intercept)
+        own += self.standing_cost(engine, rows, setting, kept)
         summary = summary._replace(
-            kept_entities=len(part.table.ids) - len(table.ids),
-            kept_coefficients=len(part.table.coefficients) - len(table.coefficients),
+            kept_entities=len(merged.ids) - len(table.ids), kept_coefficients=len(kept)
         )
+        part = self._part(setting, merged)
         # rows that train no model may have one that is kept
         return Fit(part, part.score(engine, rows), objective, own, summary)
 

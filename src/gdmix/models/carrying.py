@@ -77,7 +77,9 @@ def moved_entities(part: EntityModel, shard: str, position: NDArray[np.int32]) -
     return EntityModel(shard, part.entity, intercept, moved)
 
 
-def with_kept(table: EntityTable, previous: EntityTable, intercept: int) -> EntityTable:
+def with_kept(
+    table: EntityTable, previous: EntityTable, intercept: int
+) -> tuple[EntityTable, Places]:
     """Return what was learnt, and with it what `previous` knows of other entities and features.
 
     What is kept stays to the bit: coefficients, variances and, of entities without rows, the
@@ -90,6 +92,11 @@ def with_kept(table: EntityTable, previous: EntityTable, intercept: int) -> Enti
         In the positions of one shard.
     intercept : int
         1 when an entity's coefficients begin with an intercept.
+
+    Returns
+    -------
+    EntityTable, int64
+        All, and which coefficients of `previous` are kept.
     """
     absent = previous.ids.filter(pa.array(positions(previous.ids, table.ids) < 0))
     ids = pa.concat_arrays([table.ids, absent])
@@ -114,7 +121,7 @@ def with_kept(table: EntityTable, previous: EntityTable, intercept: int) -> Enti
     source = source[: pointers[-1] + intercept * len(ids)]
     # entities in the same way: negative positions count from what is kept
     entity = np.where(new >= 0, new, -1 - old.astype(np.int64))
-    return EntityTable(
+    merged = EntityTable(
         ids,
         _taken(entity, table.samples, previous.samples),
         pointers,
@@ -123,6 +130,7 @@ def with_kept(table: EntityTable, previous: EntityTable, intercept: int) -> Enti
         _outcomes(entity, table.outcome, previous.outcome),
         _variances(source, table.variances, previous.variances),
     )
+    return merged, -1 - source[source < 0]
 
 
 def _outcomes(entity: Places, new: Outcome, old: Outcome) -> Outcome:

@@ -58,6 +58,12 @@ class EntityModel:
         known = engine.entity_positions(rows, self.entity, table.ids)
         return engine.map(margins, rows, self.shard, (known,))
 
+    def positions(self) -> NDArray[np.int64]:
+        """Return where each coefficient lies in a vector of all features' coefficients."""
+        table, intercept = self.table, self.intercept
+        features = intercept + table.features.astype(np.int64)
+        return np.insert(features, table.feature_ptr[:-1], 0) if intercept else features
+
     def position(self, entity_id: object) -> int:
         """Return where an entity's coefficients lie, -1 when there is no model for it."""
         return int(positions(pa.array([entity_id]), self.table.ids)[0])
