@@ -43,7 +43,7 @@ def make_plan(
             where = f"coordinates.{name}.bounds"
             box = box_of(coordinate.bounds, indexes[shard], int(coordinate.intercept), where)
         known = (previous or {}).get(name)
-        prior = known if options.incremental else None
+        prior = known if options.incremental and name not in options.locked else None
         settings[name] = Setting(shard, options.kind.loss, prior=prior, box=box, previous=known)
     return Plan(
         coordinates,
