@@ -22,7 +22,7 @@ from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
 from gdmix.history import as_plain
 from gdmix.initial import Initial
-from gdmix.models.mixed import Mixed
+from gdmix.models.mixed import Mixed, Part
 from gdmix.planning import make_plan
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
@@ -101,9 +101,7 @@ def train(
     clock = Stopwatch(watcher.stage)
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
-            initial = _initial(options)
-            rows, held_out, indexes = _read(options, initial)
-            begin = {} if initial is None else initial.parts(options, indexes, rows)
+            rows, held_out, indexes, begin = _read(options)
         data = identity(options.model_options(), indexes, rows, held_out, begin)
         checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
         state = checkpoints.load() if resume else State()
@@ -136,15 +134,17 @@ def _initial(options: TrainOptions) -> Initial | None:
 
 
 def _read(
-    options: TrainOptions, initial: Initial | None
-) -> tuple[Dataset, Dataset | None, Indexes]:
+    options: TrainOptions,
+) -> tuple[Dataset, Dataset | None, Indexes, dict[str, Part]]:
     """Open everything first, so that a wrong validation path costs no time."""
+    initial = _initial(options)
     layout = options.layout()
     sources = [open_source(list(paths)) for paths in (options.train, options.validation) if paths]
     earlier = None if initial is None else initial.features(options)
     rows, indexes = read(sources[0], layout, earlier=earlier)
     held_out = read(sources[1], layout, indexes)[0] if len(sources) > 1 else None
-    return rows, held_out, indexes
+    begin = {} if initial is None else initial.parts(options, indexes, rows)
+    return rows, held_out, indexes, begin
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:

@@ -135,8 +135,8 @@ def test_a_run_from_yesterdays_model(run, config, tmp_path):
     status, out, err = run("train", path, *again)
     assert (status, err) == (0, "")
     shown = " ".join(out.split())
-    assert re.search(r"per-user: kept \d+ coefficients of the initial model, among them", shown)
-    assert "those of 20 entities without rows" in shown
+    kept = r"per-user: kept \d+ coefficients of the initial model; entities without rows: 20"
+    assert re.search(kept, shown)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "locked: not trained" in page
     assert "Coefficients without data, as in the initial model" in page

@@ -8,7 +8,17 @@ import pytest
 
 import gdmix
 from gdmix import FixedEffect, GdmixError, MixedModel, RandomEffect
+from gdmix.coordinates.keeping import Kept
 from gdmix.data.index import FeatureIndex
+from gdmix.data.reading import read
+from gdmix.data.source import open_source
+from gdmix.descent import descend
+from gdmix.engines.local import LocalEngine
+from gdmix.glm.normalization import Normalization
+from gdmix.glm.penalties import Penalty
+from gdmix.initial import Initial
+from gdmix.models.linear import LinearModel
+from gdmix.planning import make_plan
 from tests.made_up import table
 
 FEATURES = {"global": ["age", "tags"], "user": ["tags", "city"], "item": ["age"]}
@@ -31,8 +41,7 @@ def days():
     rows = table(900)
     user = rows["user_id"].to_numpy()
     first = np.arange(900) < 500
-    tags = rows["tags"].to_pylist()
-    jazz = [["jazz", *mine] if index % 3 else mine for index, mine in enumerate(tags)]
+    jazz = [["jazz", *mine] if index % 3 else mine for index, mine in enumerate(tags_of(rows))]
     fewer = [[tag for tag in mine if tag != "noir"] for mine in jazz]
     yesterday = rows.filter(pa.array(first & (user < 20)))
     today = rows.set_column(5, "tags", pa.array(fewer)).filter(pa.array(~first & (user >= 10)))
@@ -178,6 +187,29 @@ def test_the_objective_never_rises(incremental):
     assert all(np.diff(objectives) <= 1e-9 * objectives[0])
 
 
+def test_a_prior_holds_for_raw_features():
+    """Where it knows all coefficients, normalization changes nothing but the way to the optimum."""
+    yesterday = table(600)
+    today = yesterday.slice(0, 300)
+    old = with_variances(model(variance="simple").fit(yesterday))
+    exact = {"tolerance": 1e-11, "max_iterations": 1000}
+    options = model(incremental=True, fixed=exact, random=exact, sweeps=3).options
+    initial = Initial(old.options, old.model_, "old")
+    rows, indexes = read(open_source(today), options.layout(), earlier=initial.features(options))
+    plan = make_plan(options, indexes, initial.parts(options, indexes, rows))
+    plain = descend(LocalEngine(1), plan, rows)
+    rng = np.random.default_rng(0)
+    settings = {}
+    for name, setting in plan.settings.items():
+        width = len(indexes[setting.shard])
+        scales = Normalization(rng.uniform(0.5, 2.0, width), rng.normal(size=width))
+        settings[name] = setting._replace(normalization=scales)
+    scaled = descend(LocalEngine(1), replace(plan, settings=settings), rows)
+    for name in FEATURES:
+        mine, other = (getattr(s.parts[name], "table", s.parts[name]) for s in (plain, scaled))
+        np.testing.assert_allclose(mine.coefficients, other.coefficients, atol=1e-7)
+
+
 def test_a_coordinate_that_is_new_starts_cold():
     yesterday, today = days()
     old = MixedModel(label="click", coordinates={"global": FixedEffect(features=["tags"])})
@@ -282,6 +314,43 @@ def test_what_does_not_fit_is_refused(tmp_path):
         model(locked="globl")
     with pytest.raises(GdmixError, match="every coordinate is locked"):
         model(locked=["global", "user", "item"])
+
+
+def test_what_a_fixed_effect_keeps_stays_within_bounds():
+    was = LinearModel("s", 0, np.array([3.0, -4.0, 0.5]), np.array([0.1, 0.2, 0.3]))
+    kept = Kept(was, np.array([1, 2]))
+    penalty = Penalty.ridge(np.ones(3))._replace(lower=np.full(3, -1.0), l1=np.ones(3))
+    held = kept.held(penalty)
+    assert held.mean.tolist() == [0.0, -1.0, 0.5]
+    assert held.l1.tolist() == [1.0, 0.0, 0.0]
+    # where they are held, nothing pulls and nothing costs
+    value, gradient = held.smooth_value_and_gradient(np.array([0.0, -1.0, 0.5]))
+    assert (value, gradient.tolist()) == (0.0, [0.0, 0.0, 0.0])
+    moved = LinearModel("s", 0, np.array([2.0, -0.9, 0.4]), np.ones(3))
+    found = kept.restored(moved, penalty)
+    assert found.coefficients.tolist() == [2.0, -1.0, 0.5]
+    assert found.variances.tolist() == [1.0, 0.2, 0.3]
+    bare = Kept(replace(was, variances=None), kept.at).restored(moved, penalty)
+    np.testing.assert_array_equal(bare.variances, [1.0, np.nan, np.nan])
+    assert kept.restored(replace(moved, variances=None), penalty).variances is None
+
+
+def test_features_without_weight_have_no_data():
+    """A row of weight 0 tells nothing, nor does a feature that is 0 wherever it is."""
+    rows = table(300)
+    old = model(sweeps=1).fit(rows)
+    tags = [["noir"]] * 5 + [[tag for tag in mine if tag != "noir"] for mine in tags_of(rows)[5:]]
+    today = rows.set_column(5, "tags", pa.array(tags)).set_column(3, "age", pa.array(np.zeros(300)))
+    today = today.set_column(6, "weight", pa.array([0.0] * 5 + [1.0] * 295))
+    new = model(sweeps=1, weight="weight").fit(today, initial=old)
+    before, after = named(old, "global"), named(new, "global")
+    changed = {key for key in before if after[key] != before[key]}
+    assert before.keys() - changed == {"age", "tags=noir"}
+    assert new.history_[0]["kept_coefficients"] == 2
+
+
+def tags_of(rows):
+    return rows["tags"].to_pylist()
 
 
 def test_variances_survive_on_disk(tmp_path):

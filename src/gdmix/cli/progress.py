@@ -108,11 +108,12 @@ def kept(history: Sequence[Update]) -> list[str]:
     """Return a line for every coordinate that keeps what no row spoke of."""
     lines = []
     for name, summary in {update.coordinate: update.summary for update in history}.items():
+        if not summary.kept_coefficients:
+            continue
         what = f"{name}: kept {summary.kept_coefficients:,} coefficients of the initial model"
         if summary.kept_entities:
-            what += f", among them those of {summary.kept_entities:,} entities without rows"
-        if summary.kept_coefficients:
-            lines.append(what)
+            what += f"; entities without rows: {summary.kept_entities:,}"
+        lines.append(what)
     return lines
 
 
