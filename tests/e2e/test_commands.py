@@ -135,7 +135,7 @@ def test_a_run_from_yesterdays_model(run, config, tmp_path):
     status, out, err = run("train", path, *again)
     assert (status, err) == (0, "")
     shown = " ".join(out.split())
-    kept = r"per-user: kept \d+ coefficients of the initial model; entities without rows: 20"
+    kept = r"per-user: kept \d+ coefficients of the initial model; entities not trained: 20"
     assert re.search(kept, shown)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "locked: not trained" in page

@@ -112,7 +112,7 @@ def kept(history: Sequence[Update]) -> list[str]:
             continue
         what = f"{name}: kept {summary.kept_coefficients:,} coefficients of the initial model"
         if summary.kept_entities:
-            what += f"; entities without rows: {summary.kept_entities:,}"
+            what += f"; entities not trained: {summary.kept_entities:,}"
         lines.append(what)
     return lines
 

@@ -44,9 +44,9 @@ class Summary(NamedTuple):
     trace : tuple of Record
         Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
     kept_entities : int
-        Models of the initial model whose entities have no rows.
+        Models of the initial model whose entities have no rows that train.
     kept_coefficients : int
-        Coefficients of the initial model that no row speaks of; those of `kept_entities` too.
+        Coefficients of the initial model that no such row speaks of; those of `kept_entities` too.
     """
 
     entities: int
