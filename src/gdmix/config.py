@@ -84,7 +84,7 @@ class ModelOptions(Columns):
     sweep_tolerance: float = Field(
         default=1e-6,
         ge=0.0,
-        description="Stop after a sweep that lowers the objective by less than this, relatively.",
+        description="Stop after a sweep that changes the objective by less than this, relatively.",
     )
     metrics: tuple[str, ...] = Field(
         default=(), description="Evaluated on validation data; by default the task's own."

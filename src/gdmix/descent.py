@@ -1,6 +1,7 @@
 """Block coordinate descent: fit each coordinate against the others' scores, in turn.
 
-Every update solves one block to tolerance from where it was, so the total objective never rises.
+Every update solves one block to tolerance from where it was, so the total objective never rises
+where coordinates train on all rows. What is sampled is the same in every sweep.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Plan:
     sweeps : int
         Most passes over the coordinates.
     tolerance : float
-        Stop after a sweep that lowered the objective by less than this, relative to it.
+        Stop after a sweep that changed the objective by less than this, relative to it.
     metrics : sequence of str
         Evaluated on the validation data after every update.
     locked : frozenset of str
@@ -202,4 +203,6 @@ def _settled(history: Sequence[Update], coordinates: int, tolerance: float) -> b
     if len(history) < 2 * coordinates:
         return False
     before, after = history[-coordinates - 1].objective, history[-1].objective
-    return before - after <= tolerance * abs(after)
+    # coordinates that train on a sample of the rows each lower another objective than this one:
+    # it may rise on the way to where they agree, so a rise is a change like any other
+    return abs(before - after) <= tolerance * abs(after)

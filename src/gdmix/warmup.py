@@ -19,15 +19,16 @@ from gdmix.planning import make_plan
 
 def warm_up(options: ModelOptions) -> None:
     """Run every kernel once on a few made-up rows with the loss of `options`."""
-    tiny = ModelOptions(
-        task=options.task,
-        label="y",
-        coordinates={
-            "fixed": FixedEffect(features=["x", "tags"]),
-            "tron": FixedEffect(features=["x", "tags"], optimizer="tron"),
-            "random": RandomEffect("id", features=["x", "tags"]),
-        },
-    )
+    coordinates: dict[str, FixedEffect | RandomEffect] = {
+        "fixed": FixedEffect(features=["x", "tags"]),
+        "tron": FixedEffect(features=["x", "tags"], optimizer="tron"),
+        "random": RandomEffect("id", features=["x", "tags"]),
+    }
+    if any(_samples(coordinate) for coordinate in options.coordinates.values()):
+        coordinates["sampled"] = RandomEffect(
+            "id", features=["x", "tags"], active_upper_bound=1, features_to_samples_ratio=1.0
+        )
+    tiny = ModelOptions(task=options.task, label="y", coordinates=coordinates)
     table = pa.table(
         {
             "y": [0.0, 1.0, 1.0, 0.0],
@@ -59,3 +60,11 @@ def _from(plan: Plan, state: State) -> Plan:
         for name, setting in plan.settings.items()
     }
     return replace(plan, settings=settings)
+
+
+def _samples(coordinate: FixedEffect | RandomEffect) -> bool:
+    """Tell whether a coordinate trains on some of the rows or features, by kernels of their own."""
+    if isinstance(coordinate, FixedEffect):
+        return coordinate.down_sampling < 1.0
+    sampling = coordinate.sampling
+    return sampling.upper is not None or sampling.ratio is not None

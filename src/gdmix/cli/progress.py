@@ -59,7 +59,7 @@ class TrainingTable(Watcher):
         cells = [
             f"{update.sweep:>5}",
             f"{update.coordinate:<{self._width}}",
-            f"{update.samples:>11,}",
+            f"{update.samples - summary.passive:>11,}",
             f"{summary.entities:>9,}",
             f"{summary.coefficients:>12,}",
             f"{update.seconds:>8.3f}",
@@ -118,6 +118,8 @@ def kept(history: Sequence[Update]) -> list[str]:
 
 
 def _statuses(statuses: dict[Status, int]) -> str:
+    if not statuses:
+        return "[yellow]no entity has enough samples[/yellow]"
     wrong = {status: count for status, count in statuses.items() if not status.ok}
     if not wrong:
         return "[green]converged[/green]"

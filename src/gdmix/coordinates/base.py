@@ -43,6 +43,8 @@ class Summary(NamedTuple):
         Iterations over models: least, quartiles, 95 of 100, most; empty for a fixed effect.
     trace : tuple of Record
         Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
+    passive : int
+        Rows that were scored, not trained on.
     kept_entities : int
         Models of the initial model whose entities have no rows that train.
     kept_coefficients : int
@@ -56,6 +58,7 @@ class Summary(NamedTuple):
     gradient: float
     quantiles: tuple[int, ...] = ()
     trace: tuple[Record, ...] = ()
+    passive: int = 0
     kept_entities: int = 0
     kept_coefficients: int = 0
 
@@ -202,6 +205,13 @@ class Coordinate(Options):
         description="Stop when the gradient's norm is below this times its norm at zero.",
     )
     max_iterations: int = Field(default=300, ge=1, description="Most iterations of the solver.")
+    sparsity_threshold: float = Field(
+        default=0.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Features' coefficients of at most this absolute value become zero after each "
+        "update, unless bounds forbid zero.",
+    )
 
     @model_validator(mode="after")
     def _require_coefficients(self) -> Self:
