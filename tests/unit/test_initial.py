@@ -365,3 +365,57 @@ def test_variances_survive_on_disk(tmp_path):
     old.save(tmp_path / "model")
     again = gdmix.load(tmp_path / "model").model_.parts["global"].variances
     np.testing.assert_array_equal(again, part.variances)
+
+
+def test_features_left_out_today_count_as_they_were():
+    """Where correlation leaves features out, the others are fitted beside what these were."""
+    yesterday, today = table(500), table(200, seed=3)
+    ratio = {"features_to_samples_ratio": 0.25, "tolerance": 1e-11}
+
+    def users(**options):
+        user = RandomEffect("user_id", features=FEATURES["user"], **ratio)
+        return MixedModel(label="click", coordinates={"user": user}, **options)
+
+    old = MixedModel(
+        label="click", coordinates={"user": RandomEffect("user_id", features=FEATURES["user"])}
+    ).fit(yesterday)
+    new = users().fit(today, initial=old)
+    trained, whole = named(users().fit(today), "user"), named(new, "user")
+    before, rows = named(old, "user"), seen(today, "user_id", FEATURES["user"])
+    left_out = {key for key in before if key not in trained}
+    assert len(left_out & rows) > 10
+    assert {key: whole[key] for key in left_out} == {key: before[key] for key in left_out}
+    offset = [
+        sum(before.get(key, 0.0) for key in keys & left_out)
+        for keys in (seen(today.slice(at, 1), "user_id", FEATURES["user"]) for at in range(200))
+    ]
+    beside = users(offset="offset").fit(today.append_column("offset", pa.array(offset)))
+    expected = named(beside, "user")
+    assert {key: whole[key] for key in expected} == pytest.approx(expected, abs=1e-8)
+
+
+def test_entities_below_the_lower_bound_keep_their_model():
+    yesterday, today = table(500), table(120, seed=3)
+    old = model().fit(yesterday)
+    new = model(random={"active_lower_bound": 5}, sweeps=1).fit(today, initial=old)
+    before, after = named(old, "user"), named(new, "user")
+    counts = dict(zip(*np.unique(today["user_id"].to_numpy(), return_counts=True), strict=True))
+    few = {user for user, count in counts.items() if count < 5}
+    assert few
+    for user in few:
+        mine = {key: value for key, value in before.items() if key[0] == user}
+        assert {key: value for key, value in after.items() if key[0] == user} == mine
+    kept = today.filter(pa.array(np.isin(today["user_id"].to_numpy(), list(few))))
+    scores = [one.predict(kept)["score_user"].to_numpy() for one in (old, new)]
+    assert np.array_equal(*scores)
+    update = new.history_[1]
+    assert update["kept_entities"] == len({key[0] for key in before} - (counts.keys() - few))
+
+
+def test_what_became_zero_today_is_not_what_it_was():
+    rows = table(500)
+    old = model(sweeps=1).fit(rows)
+    new = model(sweeps=1, random={"sparsity_threshold": 0.3}).fit(rows, initial=old)
+    before, after = named(old, "user"), named(new, "user")
+    assert 0 < len(after) < len(before)
+    assert all(abs(value) > 0.3 for key, value in after.items() if key[1] != "()")
