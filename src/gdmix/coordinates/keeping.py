@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.coordinates.rows import CurvatureOverRows, LossOverRows
+from gdmix.coordinates.rows import LossOverRows
 from gdmix.glm.kernels import Block
 from gdmix.glm.penalties import Penalty
 from gdmix.models.linear import LinearModel
@@ -31,14 +31,18 @@ class Kept(NamedTuple):
     @classmethod
     def of(cls, previous: LinearModel, rows: LossOverRows) -> Kept:
         """Look through the rows for features without data; this is one pass."""
+        size, intercept = len(previous.coefficients), rows.intercept
 
-        def weighs(block: Block, offset: Floats) -> Floats:
-            return (block.weight > 0.0).astype(np.float64)
+        def function(block: Block) -> tuple[Floats, ...]:
+            inside = slice(block.indptr[0], block.indptr[-1])
+            weighs = block.weight > 0.0
+            told = np.repeat(weighs, np.diff(block.indptr)) & (block.values[inside] != 0.0)
+            at = block.indices[inside][told]
+            counts = np.bincount(at, minlength=size - intercept).astype(np.float64)
+            return (np.insert(counts, 0, np.full(intercept, weighs.sum())),)
 
-        counted = rows.engine.map(weighs, rows.rows, rows.shard, (rows.offset,))
-        size = len(previous.coefficients)
-        squares = CurvatureOverRows(rows, counted, size).diagonal()
-        return cls(previous, np.flatnonzero(squares == 0.0))
+        counts = rows.engine.reduce(function, rows.rows, rows.shard)[0]
+        return cls(previous, np.flatnonzero(counts == 0.0))
 
     def held(self, penalty: Penalty) -> Penalty:
         """Return a penalty under which they do not move."""
