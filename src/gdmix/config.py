@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
-from gdmix.errors import ConfigError
+from gdmix.errors import ConfigError, did_you_mean
 from gdmix.metrics import Evaluator
 from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList
@@ -47,21 +47,24 @@ def _absent_is_empty(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 def _paths(value: object) -> object:
     items = [value] if isinstance(value, str | Path) else value
     if not isinstance(items, list | tuple):
         return items
-    return tuple(str(item) if isinstance(item, Path) else item for item in items)
+    return tuple(_path(item) for item in items)
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
-
-
-def _names(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+OnePath = Annotated[str, BeforeValidator(_path)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
 class ModelOptions(Columns):
@@ -90,13 +93,37 @@ class ModelOptions(Columns):
         "task's own. `ndcg@10:query_id` is the mean over the groups of an id column.",
     )
 
+    initial_model: OnePath | None = Field(
+        default=None,
+        description="Model or run directory to begin from: coordinates of the same names start "
+        "there, and what no row speaks of stays.",
+    )
+    locked: Names = Field(
+        default=(),
+        description="Coordinates of the initial model that are scored as they are, not trained.",
+    )
+    incremental: bool = Field(
+        default=False,
+        description="Whether the initial model's means and variances are the prior, in place of "
+        "the L2 penalty.",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        self._check_locked()
         self._check_metrics()
         self._check_bags()
         for name, coordinate in self.coordinates.items():
             self._check_columns(name, coordinate)
         return self
+
+    def _check_locked(self) -> None:
+        for name in self.locked:
+            if name not in self.coordinates:
+                hint = did_you_mean(name, self.coordinates)
+                raise _invalid("locked", f"no coordinate {name!r}; {hint}")
+        if len(set(self.locked)) == len(self.coordinates):
+            raise _invalid("locked", "every coordinate is locked: nothing to train")
 
     def _check_metrics(self) -> None:
         for evaluator in self.evaluators:

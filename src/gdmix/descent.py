@@ -129,6 +129,7 @@ def descend(
         The parts of all coordinates and the record of every update.
     """
     state = state or State()
+    penalties = _begin(engine, plan, train, state)
     observers = list(observers)
     names = [name for name in plan.coordinates if name not in plan.locked]
     scores = _Scores(engine, train, state.parts)
@@ -150,7 +151,6 @@ def descend(
             held_out.replace(name, fit.part.score(engine, held_out.rows))
             scored = held_out.rows, np.asarray(held_out.total)
             metrics = Evaluation(plan.metrics, *scored).values()
-        penalties = {update.coordinate: update.penalty for update in state.history}
         penalties[name] = fit.penalty
         loss = engine.weighted_loss(plan.loss, train, scores.total)
         objective = loss + sum(penalties.values())
@@ -160,7 +160,18 @@ def descend(
         state.history.append(update)
         for observer in observers:
             observer(update, state)
+    state.parts = {name: state.parts[name] for name in plan.coordinates}
     return state
+
+
+def _begin(engine: Engine, plan: Plan, train: Dataset, state: State) -> dict[str, float]:
+    """Add to the state what was known before the descent; return each coordinate's penalty."""
+    penalties = {}
+    for name, setting in plan.settings.items():
+        if setting.previous is not None:
+            state.parts.setdefault(name, setting.previous)
+            penalties[name] = plan.coordinates[name].standing_cost(engine, train, setting)
+    return penalties | {update.coordinate: update.penalty for update in state.history}
 
 
 class _Scores:

@@ -17,11 +17,12 @@ from gdmix.descent import Observer, State, descend
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError, ModelError
 from gdmix.history import as_plain
+from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.planning import make_plan
 from gdmix.scoring import Unseen, score_source
-from gdmix.store.directory import Saved, load_model, save_model
+from gdmix.store.directory import Saved, load_initial, load_model, save_model
 
 
 class MixedModel:
@@ -76,7 +77,12 @@ class MixedModel:
         return self
 
     def fit(
-        self, train: Data, validation: Data | None = None, *, observers: Iterable[Observer] = ()
+        self,
+        train: Data,
+        validation: Data | None = None,
+        *,
+        observers: Iterable[Observer] = (),
+        initial: MixedModel | None = None,
     ) -> Self:
         """Train on files or a frame.
 
@@ -87,25 +93,31 @@ class MixedModel:
             Metrics are evaluated on it after every update.
         observers : iterable of callable
             Called after every update with the `Update` and the `State`.
+        initial : MixedModel, optional
+            A fitted model to begin from, in place of the option ``initial_model``.
 
         Raises
         ------
         ConfigError
-            There is no ``label`` option.
+            There is no ``label`` option, or the initial model does not fit the options.
         DataError
             The data does not fit the options; the message names the place.
         """
         options = self.options
         if options.label is None:
             raise ConfigError("label", "required option is missing", "the response column")
+        begin = self._initial(initial)
+        earlier = None if begin is None else begin.features(options)
         layout = options.layout()
-        rows, indexes = read(open_source(train, "train"), layout)
+        rows, indexes = read(open_source(train, "train"), layout, earlier=earlier)
         held_out: Dataset | None = None
         if validation is not None:
             wanted = options.evaluation_layout()
             held_out, _ = read(open_source(validation, "validation"), wanted, indexes)
         engine = LocalEngine(self.threads)
-        state = descend(engine, make_plan(options, indexes), rows, held_out, State(), observers)
+        previous = None if begin is None else begin.parts(options, indexes, rows)
+        plan = make_plan(options, indexes, previous)
+        state = descend(engine, plan, rows, held_out, State(), observers)
         self.model_ = Mixed(state.parts, indexes)
         self.history_ = [as_plain(update) for update in state.history]
         return self
@@ -189,6 +201,13 @@ class MixedModel:
         found.options, found.threads, found._params = options, None, {}
         found.model_, found.history_ = model, history
         return found
+
+    def _initial(self, given: MixedModel | None) -> Initial | None:
+        if given is None:
+            return load_initial(self.options)
+        initial = Initial(given.options, given._fitted(), "the initial model")
+        initial.require_fit(self.options)
+        return initial
 
     def _fitted(self) -> Mixed:
         model: Mixed | None = getattr(self, "model_", None)

@@ -29,6 +29,8 @@ def as_plain(update: Update) -> dict[str, Any]:
         "iteration_quantiles": list(summary.quantiles),
         "trace": [list(record) for record in summary.trace],
         "status": {status.name.lower(): count for status, count in summary.statuses.items()},
+        "kept_entities": summary.kept_entities,
+        "kept_coefficients": summary.kept_coefficients,
         "metrics": dict(update.metrics),
     }
 
@@ -45,6 +47,8 @@ def from_plain(values: dict[str, Any]) -> Update:
         tuple(values["iteration_quantiles"]),
         tuple(Record(i, _number(f), _number(g), n) for i, f, g, n in values["trace"]),
         values["passive"],
+        values.get("kept_entities", 0),
+        values.get("kept_coefficients", 0),
     )
     return Update(
         values["sweep"],

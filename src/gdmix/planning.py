@@ -12,15 +12,22 @@ from gdmix.coordinates import Bound, Box, Coordinate, Setting
 from gdmix.data.index import INTERCEPT, FeatureIndex
 from gdmix.descent import Plan
 from gdmix.errors import ConfigError
+from gdmix.models.mixed import Part
 
 
-def make_plan(options: ModelOptions, indexes: Mapping[str, FeatureIndex]) -> Plan:
+def make_plan(
+    options: ModelOptions,
+    indexes: Mapping[str, FeatureIndex],
+    previous: Mapping[str, Part] | None = None,
+) -> Plan:
     """Return what to descend on.
 
     Parameters
     ----------
     options : ModelOptions
     indexes : dict of shard to FeatureIndex
+    previous : dict of str to Part, optional
+        What the initial model knows of coordinates, in the positions of `indexes`.
 
     Raises
     ------
@@ -35,13 +42,16 @@ def make_plan(options: ModelOptions, indexes: Mapping[str, FeatureIndex]) -> Pla
         if coordinate.bounds:
             where = f"coordinates.{name}.bounds"
             box = box_of(coordinate.bounds, indexes[shard], int(coordinate.intercept), where)
-        settings[name] = Setting(shard, options.kind.loss, box=box)
+        known = (previous or {}).get(name)
+        prior = known if options.incremental and name not in options.locked else None
+        settings[name] = Setting(shard, options.kind.loss, prior=prior, box=box, previous=known)
     return Plan(
         coordinates,
         settings,
         options.sweeps,
         options.sweep_tolerance,
         options.evaluators,
+        frozenset(options.locked),
     )
 
 

@@ -12,7 +12,7 @@ from gdmix.config import ModelOptions
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
-from gdmix.descent import descend
+from gdmix.descent import Plan, State, descend
 from gdmix.engines.local import LocalEngine
 from gdmix.planning import make_plan
 
@@ -46,10 +46,21 @@ def warm_up(options: ModelOptions) -> None:
     # for garbage costs a fifth of its time
     gc.disable()
     try:
-        descend(LocalEngine(1), once, rows, rows)
+        state = descend(LocalEngine(1), once, rows, rows)
+        if options.initial_model is not None:
+            descend(LocalEngine(1), _from(once, state), rows, rows)
     finally:
         if collecting:
             gc.enable()
+
+
+def _from(plan: Plan, state: State) -> Plan:
+    """Return a plan that begins from what a descent ended with."""
+    settings = {
+        name: setting._replace(previous=state.parts[name])
+        for name, setting in plan.settings.items()
+    }
+    return replace(plan, settings=settings)
 
 
 def _samples(coordinate: FixedEffect | RandomEffect) -> bool:

@@ -20,15 +20,17 @@ from gdmix.data.reading import Indexes, read
 from gdmix.data.source import open_source
 from gdmix.descent import State, Update, descend
 from gdmix.engines.local import LocalEngine
+from gdmix.errors import ConfigError
 from gdmix.history import as_plain
+from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
-from gdmix.models.mixed import Mixed
+from gdmix.models.mixed import Mixed, Part
 from gdmix.planning import make_plan
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import Checkpoints, identity
-from gdmix.store.directory import Saved, save_model
+from gdmix.store.directory import Saved, load_initial, save_model
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.warmup import warm_up
 
@@ -101,8 +103,8 @@ def train(
     clock = Stopwatch(watcher.stage)
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
-            rows, held_out, indexes = _read(options)
-        data = identity(options.model_options(), indexes, rows, held_out)
+            rows, held_out, indexes, begin = _read(options)
+        data = identity(options.model_options(), indexes, rows, held_out, begin)
         checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
         state = checkpoints.load() if resume else State()
         make_folder(path, resume=resume)
@@ -114,7 +116,8 @@ def train(
         engine = LocalEngine(options.threads, watcher.share)
         observers = [checkpoints.save, log.update, watcher.update]
         with clock.stage("train"):
-            descend(engine, make_plan(options, indexes), rows, held_out, state, observers)
+            plan = make_plan(options, indexes, begin)
+            descend(engine, plan, rows, held_out, state, observers)
         with clock.stage("write"):
             run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
@@ -122,15 +125,30 @@ def train(
     return run
 
 
-def _read(options: TrainOptions) -> tuple[Dataset, Dataset | None, Indexes]:
+def _initial(options: TrainOptions) -> Initial | None:
+    """Open the model to begin from, which must outlive this run's output."""
+    if options.initial_model is not None:
+        output, path = Path(options.output).resolve(), Path(options.initial_model).resolve()
+        if output in (path, path.parent):
+            hint = "write to another place: a run that is cut off needs it again"
+            raise ConfigError("output", f"{options.output} is the initial model", hint=hint)
+    return load_initial(options)
+
+
+def _read(
+    options: TrainOptions,
+) -> tuple[Dataset, Dataset | None, Indexes, dict[str, Part]]:
     """Open everything first, so that a wrong validation path costs no time."""
+    initial = _initial(options)
     layout = options.layout()
     sources = [open_source(list(paths)) for paths in (options.train, options.validation) if paths]
-    rows, indexes = read(sources[0], layout)
+    earlier = None if initial is None else initial.features(options)
+    rows, indexes = read(sources[0], layout, earlier=earlier)
     held_out = None
     if len(sources) > 1:
         held_out, _ = read(sources[1], options.evaluation_layout(), indexes)
-    return rows, held_out, indexes
+    begin = {} if initial is None else initial.parts(options, indexes, rows)
+    return rows, held_out, indexes, begin
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:

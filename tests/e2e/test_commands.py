@@ -1,8 +1,10 @@
 """The commands of the README, one after the other."""
 
 import json
+import re
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -120,3 +122,33 @@ def test_real_processes(process, config, tmp_path):
     _, err = predict.communicate(timeout=300)
     assert (predict.returncode, err) == (0, "")
     assert pq.read_table(tmp_path / "s.parquet").num_rows == 200
+
+
+def test_a_run_from_yesterdays_model(run, config, tmp_path):
+    path = config(output=str(tmp_path / "monday"))
+    assert run("train", path, "--quiet")[0] == 0
+    # a fifth of the rows: users that did not come keep what they had
+    rows = pq.read_table(tmp_path / "train.parquet")
+    pq.write_table(rows.filter(pc.less(rows["user_id"], 5)), tmp_path / "train.parquet")
+    again = ("--set", "initial_model=" + str(tmp_path / "monday"), "--set", "locked=global")
+    path = config(report=True)
+    status, out, err = run("train", path, *again)
+    assert (status, err) == (0, "")
+    shown = " ".join(out.split())
+    kept = r"per-user: kept \d+ coefficients of the initial model; entities not trained: 20"
+    assert re.search(kept, shown)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "locked: not trained" in page
+    assert "Coefficients without data, as in the initial model" in page
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert {update["coordinate"] for update in metrics["history"]} == {"per-user", "per-item"}
+    assert metrics["history"][0]["kept_entities"] == 20
+    models = [gdmix.load(tmp_path / name / "model").model_ for name in ("monday", "run")]
+    assert np.array_equal(*(model.parts["global"].coefficients for model in models))
+    itself = ("--set", "initial_model=" + str(tmp_path / "run"), "--overwrite")
+    status, _, err = run("train", path, *itself)
+    assert (status, "is the initial model; write to another place" in err) == (2, True)
+    # before any data is read
+    missing = ("--set", "train=/nowhere.parquet", "--set", "incremental=true", "--overwrite")
+    status, _, err = run("train", path, *again[:2], *missing)
+    assert (status, "has no variances, which incremental training needs" in err) == (2, True)

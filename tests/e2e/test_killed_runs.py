@@ -56,16 +56,22 @@ def test_killed_run_resumes_to_the_same_model(run, process, config, tmp_path):
         assert values == pytest.approx(expected[name], abs=1e-7)
 
 
+def crash_after(updates):
+    """Return what stands in for showing an update, and crashes at one."""
+
+    def crash(self, update, state):
+        if len(state.history) == updates:
+            raise RuntimeError("crash")
+
+    return crash
+
+
 def cut_off(run, path, monkeypatch):
     """Run until the third update and stop there, as a crash would."""
     from gdmix.cli.progress import TrainingTable
 
-    def crash(self, update, state):
-        if len(state.history) == 3:
-            raise RuntimeError("crash")
-
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingTable, "update", crash)
+        patch.setattr(TrainingTable, "update", crash_after(3))
         with pytest.raises(RuntimeError, match="crash"):
             run("train", path, "--quiet")
 
@@ -90,6 +96,46 @@ def test_resume_refuses_what_differs_and_changes_nothing(run, config, tmp_path, 
     assert (tmp_path / "run" / "report.html").is_file()
     status, _, err = run("train", path, "--resume")
     assert (status, "finished" in err) == (2, True)
+
+
+def test_resume_begins_where_the_run_began(run, config, tmp_path, monkeypatch):
+    """Killed within the first sweep: what was not updated comes from the initial model again."""
+
+    def with_variances(values):
+        tight(values)
+        del values["coordinates"]["global"]
+        for coordinate in values["coordinates"].values():
+            coordinate["variance"] = "simple"
+
+    for day in ("monday", "tuesday"):
+        change = {"sweeps": 1} if day == "monday" else {"train": str(tmp_path / "valid.parquet")}
+        path = config(with_variances, output=str(tmp_path / day), **change)
+        assert run("train", path, "--quiet")[0] == 0
+    options = {
+        "sweeps": 2,
+        "initial_model": str(tmp_path / "monday"),
+        "incremental": True,
+        "train": str(tmp_path / "valid.parquet"),
+    }
+    path = config(with_variances, **options)
+    assert run("train", path, "--quiet")[0] == 0
+    expected = coefficients(tmp_path)
+
+    with monkeypatch.context() as patch:
+        from gdmix.cli.progress import TrainingTable
+
+        patch.setattr(TrainingTable, "update", crash_after(1))
+        with pytest.raises(RuntimeError, match="crash"):
+            run("train", path, "--overwrite", "--quiet")
+    other = f"initial_model={tmp_path / 'tuesday'}"
+    status, _, err = run("train", path, "--resume", "--set", other)
+    assert (status, "was started with other data or options" in err) == (2, True)
+    # the same model may lie elsewhere
+    (tmp_path / "monday").rename(tmp_path / "moved")
+    moved = f"initial_model={tmp_path / 'moved' / 'model'}"
+    assert run("train", path, "--resume", "--quiet", "--set", moved)[0] == 0
+    for name, values in coefficients(tmp_path).items():
+        assert values == pytest.approx(expected[name], abs=1e-9)
 
 
 def test_overwriting_keeps_the_old_run_until_the_new_one_is_whole(

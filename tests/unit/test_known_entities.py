@@ -1,7 +1,6 @@
 """Entities that were known before, and the bound that holds for them."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from gdmix import MixedModel, RandomEffect
@@ -9,6 +8,7 @@ from gdmix.coordinates import Setting
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.engines.local import LocalEngine
+from gdmix.glm.groups import Outcome
 from tests.made_up import table
 
 BOUND = 27
@@ -24,12 +24,19 @@ def case():
 
 
 def previous(case, users):
-    """Return the model of some users, as an earlier run may have left it."""
+    """Return the model of the first users, as an earlier run may have left it."""
     coordinate, options, rows, _ = case
     every = coordinate.model_copy(update={"active_lower_bound": None})
     part = every.fit(LocalEngine(1), rows, Setting("user", options.kind.loss), rows.offset).part
-    with_ids = part.table._replace(ids=pa.array(users))
-    return type(part)(part.shard, part.entity, part.intercept, with_ids)
+    table = part.table
+    first = table._replace(
+        ids=table.ids[:users],
+        samples=table.samples[:users],
+        feature_ptr=table.feature_ptr[: users + 1],
+        coefficients=table.coefficients[:users],
+        outcome=Outcome(*(array[:users] for array in table.outcome)),
+    )
+    return type(part)(part.shard, part.entity, part.intercept, first)
 
 
 def test_the_bound_holds_for_those_known_before_alone(case):
@@ -37,15 +44,20 @@ def test_the_bound_holds_for_those_known_before_alone(case):
     assert 3 < (counts >= BOUND).sum() < len(counts) - 3
     engine = LocalEngine(1)
     setting = Setting("user", options.kind.loss)
-    for known in ([], [0, 1, 2, 3], list(range(len(counts)))):
+    for known in (0, 4, len(counts)):
         old = previous(case, known)
         fit = coordinate.fit(engine, rows, setting._replace(previous=old), rows.offset)
-        expected = [u for u, n in enumerate(counts) if n >= BOUND or u not in known]
-        assert fit.part.table.ids.to_pylist() == expected
+        expected = [u for u, n in enumerate(counts) if n >= BOUND or u >= known]
+        # those known who fall short keep what they had
+        every = sorted({*expected, *range(known)})
+        assert fit.part.table.ids.to_pylist() == every
+        assert fit.summary.entities == len(expected)
+        assert fit.summary.kept_entities == len(every) - len(expected)
         assert fit.summary.passive == rows.rows - counts[expected].sum()
         # the next sweep starts from these models: they are not known from before
         again = setting._replace(previous=old, start=fit.part)
         again = coordinate.fit(engine, rows, again, rows.offset)
-        assert again.part.table.ids.to_pylist() == expected
+        assert again.part.table.ids.to_pylist() == every
+        assert again.summary.entities == len(expected)
     fit = coordinate.fit(engine, rows, setting, rows.offset)
     assert fit.part.table.ids.to_pylist() == np.flatnonzero(counts >= BOUND).tolist()

@@ -10,12 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from gdmix.cli.output import Output
-from gdmix.cli.using import model_folder
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.inspection import Mover, Named, entity_coefficients, fixed_coefficients, movers
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
-from gdmix.store.directory import load_model
+from gdmix.store.directory import load_model, model_folder
 
 
 def run_inspect(

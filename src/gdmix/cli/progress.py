@@ -29,7 +29,7 @@ class TrainingTable(Watcher):
 
     def __init__(self, console: Console, options: TrainOptions) -> None:
         self._console = console
-        self._names = list(options.coordinates)
+        self._names = [name for name in options.coordinates if name not in options.locked]
         self._sweeps = options.sweeps
         self._metrics: Sequence[Evaluator] = options.evaluators if options.validation else ()
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
@@ -101,6 +101,19 @@ def warnings(history: Sequence[Update]) -> list[str]:
                 entities = update.summary.entities
                 what = "the solver" if entities == 1 else f"{count:,} of {entities:,} models"
                 lines.append(f"{name}: {what}: {status.message}")
+    return lines
+
+
+def kept(history: Sequence[Update]) -> list[str]:
+    """Return a line for every coordinate that keeps what no row spoke of."""
+    lines = []
+    for name, summary in {update.coordinate: update.summary for update in history}.items():
+        if not summary.kept_coefficients:
+            continue
+        what = f"{name}: kept {summary.kept_coefficients:,} coefficients of the initial model"
+        if summary.kept_entities:
+            what += f"; entities not trained: {summary.kept_entities:,}"
+        lines.append(what)
     return lines
 
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from gdmix import jit
 from gdmix.cli.output import Output, command
-from gdmix.cli.progress import TrainingTable, warnings
+from gdmix.cli.progress import TrainingTable, kept, warnings
 from gdmix.config import TrainOptions
 from gdmix.errors import MissingExtraError
 from gdmix.history import as_plain
@@ -43,6 +43,8 @@ def run_training(
 
 def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> None:
     report = _report(options, run, out, seconds)
+    for line in kept(run.history):
+        out.say(f"[dim]{escape(line)}[/dim]")
     for line in warnings(run.history):
         out.say(f"[yellow]note:[/yellow] {escape(line)}")
     stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())

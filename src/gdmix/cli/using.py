@@ -18,11 +18,7 @@ from gdmix.estimator import MixedModel
 from gdmix.metrics import Evaluation
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.aside import replacing
-
-
-def model_folder(path: Path) -> Path:
-    """Return the model directory: the path itself, or the one inside a run."""
-    return path / "model" if (path / "model" / "manifest.json").is_file() else path
+from gdmix.store.directory import model_folder
 
 
 def run_predict(

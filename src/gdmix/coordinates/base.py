@@ -45,6 +45,10 @@ class Summary(NamedTuple):
         Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
     passive : int
         Rows that were scored, not trained on.
+    kept_entities : int
+        Models of the initial model whose entities have no rows that train.
+    kept_coefficients : int
+        Coefficients of the initial model that no such row speaks of; those of `kept_entities` too.
     """
 
     entities: int
@@ -55,6 +59,8 @@ class Summary(NamedTuple):
     quantiles: tuple[int, ...] = ()
     trace: tuple[Record, ...] = ()
     passive: int = 0
+    kept_entities: int = 0
+    kept_coefficients: int = 0
 
 
 class Box(NamedTuple):
@@ -85,7 +91,8 @@ class Setting(NamedTuple):
     box : Box or None
     normalization : Normalization or None
     previous : LinearModel, EntityModel or None
-        What this coordinate was before this descent, whether or not it is a prior too.
+        What this coordinate was before this descent, whether or not it is a prior too. What no
+        row speaks of stays as it is there.
     """
 
     shard: str
@@ -231,6 +238,29 @@ class Coordinate(Options):
         if setting.box is not None:
             penalty = penalty._replace(lower=setting.box.lower, upper=setting.box.upper)
         return penalty
+
+    def standing_cost(
+        self,
+        engine: Engine,
+        rows: Rows,
+        setting: Setting,
+        which: NDArray[np.integer] | slice = slice(None),
+    ) -> float:
+        """Return the penalty of coefficients of ``setting.previous``, where they stand.
+
+        One with a prior is at its mean, and pays nothing for it.
+        """
+        previous = setting.previous
+        assert previous is not None
+        penalty = self.penalty(engine.width(rows, setting.shard), setting)
+        if setting.normalization is not None:
+            penalty = setting.normalization.fold(penalty, int(self.intercept))
+        penalty = penalty.take(previous.positions()[which])
+        held: Part = getattr(previous, "table", previous)
+        coefficients = held.coefficients[which]
+        if setting.prior is not None:
+            penalty = penalty.with_prior(coefficients, held.variances[which], self.prior_weight)
+        return penalty.value(coefficients)
 
     @abstractmethod
     def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
+from gdmix.coordinates.keeping import Kept
 from gdmix.coordinates.rows import LossOverRows
 from gdmix.coordinates.sparsity import drop_small
 from gdmix.data.sampling import Thinning
@@ -45,11 +46,14 @@ class FixedEffect(Coordinate):
         rows, offset = self._active(engine, rows, setting, offset)
         width = engine.width(rows, shard)
         penalty = self.penalty(width, setting)
-        objective = Objective(
-            LossOverRows(engine, rows, shard, setting.loss, offset, intercept), penalty
-        )
+        losses = LossOverRows(engine, rows, shard, setting.loss, offset, intercept)
+        kept = None if setting.previous is None else Kept.of(setting.previous, losses)
+        if setting.prior is not None:
+            known = setting.prior
+            penalty = penalty.with_prior(known.coefficients, known.variances, self.prior_weight)
+        holding = penalty if kept is None else kept.held(penalty)
         found = minimize(
-            objective,
+            Objective(losses, holding),
             np.zeros(intercept + width) if start is None else start.coefficients,
             _METHODS[self.optimizer],
             tolerance=self.tolerance,
@@ -62,9 +66,11 @@ class FixedEffect(Coordinate):
             np.arange(intercept, dtype=np.int64),
         )
         part = LinearModel(shard, intercept, found.coefficients)
-        own = penalty.value(found.coefficients)
-        passive = engine.count(every) - engine.count(rows)
-        summary = _summary(found)._replace(passive=passive)
+        summary = _summary(found)._replace(passive=engine.count(every) - engine.count(rows))
+        if kept is not None:
+            part = kept.restored(part, penalty)
+            summary = summary._replace(kept_coefficients=len(kept.at))
+        own = penalty.value(part.coefficients)
         return Fit(part, part.score(engine, every), found.value, own, summary)
 
     def _active(

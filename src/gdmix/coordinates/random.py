@@ -14,9 +14,10 @@ from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
 from gdmix.coordinates.entities import EntitySolver
 from gdmix.coordinates.sparsity import without_zeros
 from gdmix.data.sampling import Kind, Sampling
-from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows
+from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows, Run
 from gdmix.glm.groups import Problem
 from gdmix.glm.status import Status
+from gdmix.models.carrying import with_kept
 from gdmix.models.entity import EntityModel
 from gdmix.options import INVALID
 
@@ -119,18 +120,43 @@ class RandomEffect(Coordinate):
         by = Grouping(self.entity, setting.shard, intercept, self.sampling)
         prior = None if setting.prior is None else setting.prior.table
         known = None if setting.previous is None else setting.previous.table.ids
+        offset = self._beside(engine, rows, setting, by, offset)
         table, scores = engine.group(solve, rows, by, offset, begin, prior, known)
         if self.variance == "none":
             table = table._replace(variances=None)
-        if self.sparsity_threshold > 0.0:
-            table = without_zeros(table, intercept)
-        part = EntityModel(setting.shard, self.entity, intercept, table)
-        if self.sparsity_threshold > 0.0:
-            scores = part.score(engine, rows)
         objective = float(table.outcome.objective.sum())
         own = float(table.outcome.penalty.sum())
-        passive = engine.count(rows) - int(table.samples.sum())
-        return Fit(part, scores, objective, own, _summary(table, passive))
+        summary = _summary(table, engine.count(rows) - int(table.samples.sum()))
+        if setting.previous is not None:
+            trained = len(table.ids)
+            table, kept = with_kept(table, setting.previous.table, intercept)
+            own += self.standing_cost(engine, rows, setting, kept)
+            summary = summary._replace(
+                kept_entities=len(table.ids) - trained, kept_coefficients=len(kept)
+            )
+        if self.sparsity_threshold > 0.0:
+            # not before: what became zero today must not be what it was yesterday
+            table = without_zeros(table, intercept)
+        part = EntityModel(setting.shard, self.entity, intercept, table)
+        if self.sparsity_threshold > 0.0 or setting.previous is not None:
+            # rows that train no model may have one that is kept
+            scores = part.score(engine, rows)
+        return Fit(part, scores, objective, own, summary)
+
+    def _beside(
+        self, engine: Engine, rows: Rows, setting: Setting, by: Grouping, offset: Column
+    ) -> Column:
+        """Add to `offset` the coefficients kept of features that rows have, but do not train."""
+        previous = setting.previous
+        if previous is None or self.features_to_samples_ratio is None:
+            return offset
+        nothing, _ = engine.group(_leave, rows, by, offset, None, None, previous.table.ids)
+        kept, _ = with_kept(nothing, previous.table, by.intercept)
+        return offset + EntityModel(by.shard, by.entity, by.intercept, kept).score(engine, rows)
+
+
+def _leave(run: Run) -> None:
+    """Leave all coefficients at zero."""
 
 
 def _summary(table: EntityTable, passive: int) -> Summary:

@@ -41,6 +41,15 @@ class FeatureIndex:
             return cls(pa.array([], pa.string()))
         return cls(pa.concat_arrays(parts).unique())
 
+    def extended(self, others: FeatureIndex) -> FeatureIndex:
+        """Return these features where they are, and after them those of `others` that are new."""
+        return FeatureIndex(pa.concat_arrays([self.keys, others.keys]).unique())
+
+    def without(self, names: Iterable[str]) -> FeatureIndex:
+        """Return the features of other names than these."""
+        mine = pc.is_in(self.names, value_set=pa.array(list(names), pa.string()))
+        return FeatureIndex(self.keys.filter(pc.invert(mine)))
+
     def __len__(self) -> int:
         return len(self.keys)
 

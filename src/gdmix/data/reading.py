@@ -25,7 +25,12 @@ Indexes = Mapping[str, FeatureIndex]
 
 
 def read(
-    source: Source, layout: Layout, indexes: Indexes | None = None, *, label: bool = True
+    source: Source,
+    layout: Layout,
+    indexes: Indexes | None = None,
+    *,
+    label: bool = True,
+    earlier: Indexes | None = None,
 ) -> tuple[Dataset, Indexes]:
     """Read all rows into memory.
 
@@ -39,18 +44,23 @@ def read(
         Known features; built from this data when absent.
     label : bool
         Whether the label column must be there.
+    earlier : mapping of shard to FeatureIndex, optional
+        Features that an index built here begins with, whether this data has them or not.
 
     Raises
     ------
     DataError
         A column is missing or of a wrong type, or a value is out of its range.
     """
-    batches = list(Decoding(source, layout, label=label, indexes=indexes).batches())
+    known = earlier if indexes is None else indexes
+    batches = list(Decoding(source, layout, label=label, indexes=known).batches())
     if indexes is None:
         indexes = {
             shard: FeatureIndex.build([[b.pieces[f] for b in batches] for f in features])
             for shard, features in layout.shards.items()
         }
+        for shard, index in (earlier or {}).items():
+            indexes[shard] = index.extended(indexes[shard])
     dataset = _assemble(batches, layout, indexes)
     if layout.columns.unique_uid and layout.columns.uid is not None:
         require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])

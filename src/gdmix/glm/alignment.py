@@ -92,3 +92,57 @@ def copy_matching(
                 j += 1
             if j < source_ptr[s + 1] and source_features[j] == features[k]:
                 out[base + k - feature_ptr[e]] = source[source_base + j - source_ptr[s]]
+
+
+@kernel
+def merge_layouts(
+    first_of: Indices,
+    second_of: Indices,
+    first_ptr: Pointers,
+    first_features: Indices,
+    second_ptr: Pointers,
+    second_features: Indices,
+    intercept: int,
+    feature_ptr: Pointers,
+    features: Indices,
+    source: Pointers,
+) -> None:
+    """Lay out entities with the features of two layouts; where both know one, the first counts.
+
+    Parameters
+    ----------
+    first_of, second_of : int32[entities]
+        Each entity's position in the two layouts, -1 where it has none; one of the two is given.
+    first_ptr, first_features, second_ptr, second_features
+        The two layouts; features ascend within an entity.
+    intercept : int
+        1 when an entity's coefficients begin with an intercept.
+    feature_ptr : int64[entities + 1]
+        Written over, but for the first, which is 0.
+    features : int32
+        Written over; as long as both together, at most.
+    source : int64
+        Written over, one for each coefficient: its position among the first coefficients, or
+        ``-1 -`` its position among the second.
+    """
+    count = 0
+    for e in range(len(first_of)):
+        a, b = first_of[e], second_of[e]
+        i, i_end = (first_ptr[a], first_ptr[a + 1]) if a >= 0 else (0, 0)
+        j, j_end = (second_ptr[b], second_ptr[b + 1]) if b >= 0 else (0, 0)
+        shift = (e + 1) * intercept
+        if intercept:
+            source[count + e] = i + a if a >= 0 else -1 - (j + b)
+        while i < i_end or j < j_end:
+            if j == j_end or (i < i_end and first_features[i] <= second_features[j]):
+                if j < j_end and second_features[j] == first_features[i]:
+                    j += 1
+                features[count] = first_features[i]
+                source[count + shift] = i + (a + 1) * intercept
+                i += 1
+            else:
+                features[count] = second_features[j]
+                source[count + shift] = -1 - (j + (b + 1) * intercept)
+                j += 1
+            count += 1
+        feature_ptr[e + 1] = count

@@ -50,6 +50,17 @@ class Penalty(NamedTuple):
             mean=np.where(known, mean, self.mean),
         )
 
+    def held(self, at: NDArray[np.integer], values: Floats) -> Penalty:
+        """Return this penalty with the coefficients at `at` held to `values`, within the bounds.
+
+        Nothing but a pull of precision 1 is left of it there: whatever the rows say nothing
+        about stays where it is, and costs nothing.
+        """
+        precision, mean, l1 = self.precision.copy(), self.mean.copy(), self.l1.copy()
+        precision[at], l1[at] = 1.0, 0.0
+        mean[at] = np.clip(values, self.lower[at], self.upper[at])
+        return self._replace(precision=precision, mean=mean, l1=l1)
+
     @property
     def smooth(self) -> bool:
         """Whether there is neither an L1 term nor a bound."""

@@ -62,6 +62,12 @@ class EntityModel:
 
         return engine.map(margins, rows, self.shard, (entity,))
 
+    def positions(self) -> NDArray[np.int64]:
+        """Return where each coefficient lies in a vector of all features' coefficients."""
+        table, intercept = self.table, self.intercept
+        features = intercept + table.features.astype(np.int64)
+        return np.insert(features, table.feature_ptr[:-1], 0) if intercept else features
+
     def position(self, entity_id: object) -> int:
         """Return where an entity's coefficients lie, -1 when there is no model for it."""
         return int(positions(pa.array([entity_id]), self.table.ids)[0])
@@ -75,12 +81,16 @@ class EntityModel:
         start = base + self.intercept
         return intercept, table.features[first:end], table.coefficients[start : start + end - first]
 
-    def split(self) -> tuple[Floats, Floats]:
-        """Return all intercepts, float64[entities], and all features' coefficients."""
+    def split(self, numbers: Floats | None = None) -> tuple[Floats, Floats]:
+        """Return all intercepts, float64[entities], and all features' coefficients.
+
+        With `numbers` for every coefficient, such as their variances, these are split.
+        """
         table = self.table
+        numbers = table.coefficients if numbers is None else numbers
         if not self.intercept:
-            return np.zeros(len(table.ids)), table.coefficients
+            return np.zeros(len(table.ids)), numbers
         at = table.feature_ptr[:-1] + np.arange(len(table.ids))
-        is_feature = np.ones(len(table.coefficients), bool)
+        is_feature = np.ones(len(numbers), bool)
         is_feature[at] = False
-        return table.coefficients[at], table.coefficients[is_feature]
+        return numbers[at], numbers[is_feature]

@@ -31,6 +31,10 @@ class LinearModel:
     coefficients: NDArray[np.float64]
     variances: NDArray[np.float64] | None = None
 
+    def positions(self) -> NDArray[np.int64]:
+        """Return where each coefficient lies in a vector of all features' coefficients."""
+        return np.arange(len(self.coefficients))
+
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
 

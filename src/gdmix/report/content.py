@@ -135,11 +135,11 @@ def _effects(
     for name, part in model.parts.items():
         index = model.index_of(name)
         if isinstance(part, LinearModel):
-            found.append(fixed_effect(name, part, index, last[name], features))
+            found.append(fixed_effect(name, part, index, last.get(name), features))
         else:
             quality = None if scores is None else entity_quality(scores, name, part)
             counts = (entities.get(name, 0), features.get(part.shard, 0))
-            found.append(random_effect(name, part, index, last[name], counts, quality))
+            found.append(random_effect(name, part, index, last.get(name), counts, quality))
     return found
 
 

@@ -26,10 +26,10 @@ class Fixed:
     Attributes
     ----------
     name : str
-    last : Update
-        Its last update.
+    last : Update or None
+        Its last update; None of one that is locked.
     intercept : float or None
-    features : int
+    features, coefficients : int
     largest : list of (str, float)
         The largest coefficients by magnitude, largest first.
     unseen : int
@@ -37,9 +37,10 @@ class Fixed:
     """
 
     name: str
-    last: Update
+    last: Update | None
     intercept: float | None
     features: int
+    coefficients: int
     largest: list[Named]
     unseen: int
 
@@ -52,8 +53,10 @@ class Random:
     ----------
     name, entity : str
         The coordinate and its entity column.
-    last : Update
-        Its last update.
+    last : Update or None
+        Its last update; None of one that is locked.
+    entities, coefficients : int
+        In its part, those kept of an initial model too.
     samples : Histogram or None
         Training samples per entity.
     median_samples, most_samples : int
@@ -71,7 +74,9 @@ class Random:
 
     name: str
     entity: str
-    last: Update
+    last: Update | None
+    entities: int
+    coefficients: int
     samples: Histogram | None
     median_samples: int
     most_samples: int
@@ -85,20 +90,25 @@ class Random:
 
 
 def fixed_effect(
-    name: str, part: LinearModel, index: FeatureIndex, last: Update, unseen: Mapping[str, int]
+    name: str,
+    part: LinearModel,
+    index: FeatureIndex,
+    last: Update | None,
+    unseen: Mapping[str, int],
 ) -> Fixed:
     """Describe a fixed effect; `unseen` counts feature values by shard."""
     values = part.coefficients[part.intercept :]
     named = fixed_coefficients(part, index, _LARGEST)[part.intercept :]
     intercept = float(part.coefficients[0]) if part.intercept else None
-    return Fixed(name, last, intercept, len(values), named, unseen.get(part.shard, 0))
+    sizes = (len(values), len(part.coefficients))
+    return Fixed(name, last, intercept, *sizes, named, unseen.get(part.shard, 0))
 
 
 def random_effect(
     name: str,
     part: EntityModel,
     index: FeatureIndex,
-    last: Update,
+    last: Update | None,
     unseen: tuple[int, int],
     quality: Quality | None,
 ) -> Random:
@@ -113,6 +123,8 @@ def random_effect(
         name,
         part.entity,
         last,
+        len(table.ids),
+        len(table.coefficients),
         of_sizes(table.samples),
         int(np.median(table.samples)) if some else 0,
         int(table.samples.max(initial=0)),

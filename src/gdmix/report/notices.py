@@ -64,6 +64,8 @@ def _statuses(effects: Sequence[Fixed | Random]) -> Iterator[Notice]:
     """Yield one notice for each way to stop short, naming all coordinates that did."""
     who: dict[Status, list[str]] = {}
     for effect in effects:
+        if effect.last is None:
+            continue
         summary = effect.last.summary
         for status, number in summary.statuses.items():
             if status.ok or not number:

@@ -20,8 +20,11 @@ from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
+from gdmix.engine import EntityTable
 from gdmix.errors import RunError
 from gdmix.history import as_plain, from_plain
+from gdmix.models.entity import EntityModel
+from gdmix.models.mixed import Part
 from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.parts import PART, read_part, write_part
@@ -75,6 +78,8 @@ class Checkpoints:
     def load(self) -> State:
         """Return the state to go on from; an empty one when nothing was kept.
 
+        It holds the parts updated so far; what they began from comes from the initial model again.
+
         Raises
         ------
         RunError
@@ -106,13 +111,15 @@ def identity(
     indexes: Mapping[str, FeatureIndex],
     train: Dataset,
     validation: Dataset | None,
+    previous: Mapping[str, Part] | None = None,
 ) -> str:
-    """Return a digest of the options, the features and the data of a run.
+    """Return a digest of the options, the features, the data and the beginning of a run.
 
-    More sweeps may be asked of a run that is resumed; all else must be as it was.
+    More sweeps may be asked of a run that is resumed; all else must be as it was. An initial
+    model counts by what it holds, wherever it lies.
     """
     plain = options.plain()
-    for name in ("sweeps", "sweep_tolerance"):
+    for name in ("sweeps", "sweep_tolerance", "initial_model"):
         plain.pop(name, None)
     digest = hashlib.sha256(json.dumps(plain).encode())
     for index in indexes.values():
@@ -128,7 +135,20 @@ def identity(
         for csr in rows.shards.values():
             for array in (csr.indptr, csr.indices, csr.values):
                 digest.update(array.data)
+    for part in (previous or {}).values():
+        _update_with_part(digest, part)
     return digest.hexdigest()
+
+
+def _update_with_part(digest: Any, part: Part) -> None:  # noqa: ANN401 - hashlib names no type
+    held = part.table if isinstance(part, EntityModel) else part
+    for numbers in (held.coefficients, held.variances):
+        if numbers is not None:
+            digest.update(numbers.data)
+    if isinstance(held, EntityTable):
+        _update(digest, held.ids)
+        for array in (held.samples, held.feature_ptr, held.features):
+            digest.update(array.data)
 
 
 def _update(digest: Any, array: pa.Array) -> None:  # noqa: ANN401 - hashlib names no type

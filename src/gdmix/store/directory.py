@@ -4,6 +4,8 @@ model/
   manifest.json             options, coordinates, training summary, checksums
   features/<shard>.parquet  name, term, index
   <coordinate>/coefficients/part-*.parquet
+
+Format 1 covers models with and without variances: their columns may be there or not.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from gdmix.config import ModelOptions
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ModelError
+from gdmix.initial import Initial, require_initial
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.plainjson import dumps
@@ -89,6 +92,30 @@ def load_model(path: Path) -> Saved:
         for name, shard in shards.items()
     }
     return Saved(options, Mixed(parts, indexes), manifest["training"])
+
+
+def load_initial(options: ModelOptions) -> Initial | None:
+    """Read the model that `options` begin from, and check that it serves.
+
+    Raises
+    ------
+    ModelError
+        There is no model, or it is damaged.
+    ConfigError
+        It does not fit the options.
+    """
+    if options.initial_model is None:
+        require_initial(options)
+        return None
+    saved = load_model(model_folder(Path(options.initial_model)))
+    initial = Initial(saved.options, saved.model, options.initial_model)
+    initial.require_fit(options)
+    return initial
+
+
+def model_folder(path: Path) -> Path:
+    """Return the model directory: the path itself, or the one inside a run."""
+    return path / "model" if (path / "model" / _MANIFEST).is_file() else path
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

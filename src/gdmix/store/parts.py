@@ -1,4 +1,7 @@
-"""One coordinate's coefficients as Parquet files, with names instead of positions."""
+"""One coordinate's coefficients as Parquet files, with names instead of positions.
+
+Variances have columns of their own, which are there when the model has them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from gdmix.coordinates import Coordinate, RandomEffect
 from gdmix.data.index import INTERCEPT, FeatureIndex
@@ -16,6 +20,8 @@ from gdmix.glm.groups import Outcome
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Part
+
+Floats = NDArray[np.float64]
 
 PART = "part-00000.parquet"
 """The file that every part has."""
@@ -42,7 +48,10 @@ def _read_linear(folder: Path, shard: str, index: FeatureIndex) -> LinearModel:
     table = _read(folder)
     intercept = int(table.num_rows > len(index))
     coefficients = np.asarray(table["mean"].to_numpy(), dtype=np.float64)
-    return LinearModel(shard, intercept, coefficients)
+    variances = None
+    if "variance" in table.column_names:
+        variances = np.asarray(table["variance"].to_numpy(), dtype=np.float64)
+    return LinearModel(shard, intercept, coefficients, variances)
 
 
 def _read_entities(folder: Path, shard: str, entity: str, intercept: int) -> EntityModel:
@@ -50,9 +59,16 @@ def _read_entities(folder: Path, shard: str, entity: str, intercept: int) -> Ent
     lists = table["indices"].combine_chunks()
     counts = np.diff(lists.offsets.to_numpy())
     feature_ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-    coefficients = table["means"].combine_chunks().flatten().to_numpy()
-    if intercept:
-        coefficients = np.insert(coefficients, feature_ptr[:-1], table["intercept"].to_numpy())
+
+    def numbers(features: str, intercepts: str) -> Floats:
+        found: Floats = table[features].combine_chunks().flatten().to_numpy()
+        if not intercept:
+            return found
+        return np.insert(found, feature_ptr[:-1], table[intercepts].to_numpy())
+
+    variances = None
+    if "variances" in table.column_names:
+        variances = numbers("variances", "intercept_variance")
     outcome = Outcome(
         table["status"].to_numpy(),
         table["iterations"].to_numpy(),
@@ -69,8 +85,9 @@ def _read_entities(folder: Path, shard: str, entity: str, intercept: int) -> Ent
             table["samples"].to_numpy(),
             feature_ptr,
             lists.flatten().to_numpy(),
-            coefficients,
+            numbers("means", "intercept"),
             outcome,
+            variances,
         ),
     )
 
@@ -79,12 +96,16 @@ def _linear_tables(part: LinearModel, index: FeatureIndex) -> Iterable[pa.Table]
     head = [INTERCEPT] * part.intercept
     names = pa.concat_arrays([pa.array(head, pa.string()), index.names])
     terms = pa.concat_arrays([pa.array([""] * part.intercept, pa.string()), index.terms])
-    yield pa.table({"name": names, "term": terms, "mean": part.coefficients})
+    columns = {"name": names, "term": terms, "mean": part.coefficients}
+    if part.variances is not None:
+        columns["variance"] = part.variances
+    yield pa.table(columns)
 
 
 def _entity_tables(part: EntityModel) -> Iterable[pa.Table]:
     table = part.table
     intercepts, coefficients = part.split()
+    spread = None if table.variances is None else part.split(table.variances)
     for start in range(0, max(len(table.ids), 1), _ENTITIES_PER_FILE):
         rows = slice(start, start + _ENTITIES_PER_FILE)
         pointers = table.feature_ptr[start : start + _ENTITIES_PER_FILE + 1]
@@ -103,6 +124,11 @@ def _entity_tables(part: EntityModel) -> Iterable[pa.Table]:
         }
         if part.intercept:
             columns["intercept"] = intercepts[rows]
+        if spread is not None:
+            own = pa.array(spread[1][inside])
+            columns["variances"] = pa.LargeListArray.from_arrays(offsets, own)
+        if spread is not None and part.intercept:
+            columns["intercept_variance"] = spread[0][rows]
         yield pa.table(columns)
 
 

@@ -1,0 +1,188 @@
+"""The model that a new one begins from: whether it fits, and its parts in new positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from gdmix.config import ModelOptions
+from gdmix.coordinates import RandomEffect
+from gdmix.data.dataset import Dataset
+from gdmix.data.index import FeatureIndex
+from gdmix.errors import ConfigError, DataError, did_you_mean
+from gdmix.models.carrying import moved_entities, moved_linear
+from gdmix.models.entity import EntityModel
+from gdmix.models.mixed import Mixed, Part
+from gdmix.schema import Feature
+
+_TRAIN_ANEW = "or train without an initial model"
+
+
+@dataclass(frozen=True, eq=False)
+class Initial:
+    """An earlier model. Coordinates go by their names, features by name and term.
+
+    Attributes
+    ----------
+    options : ModelOptions
+        The options that made it.
+    model : Mixed
+    name : str
+        What to call it in messages.
+    """
+
+    options: ModelOptions
+    model: Mixed
+    name: str
+
+    def require_fit(self, options: ModelOptions) -> None:
+        """Refuse a model that a new one with these options cannot begin from.
+
+        Raises
+        ------
+        ConfigError
+            Task, kind, entity, intercept or features of a coordinate differ; a locked coordinate
+            is not there; or variances are missing that `incremental` needs.
+        """
+        if self.options.task != options.task:
+            raise self._differs("task", options.task, self.options.task)
+        for name in options.locked:
+            if name not in self.model.parts:
+                where, hint = f"locked: {name}", did_you_mean(name, self.model.parts)
+                raise ConfigError(where, f"not a coordinate of {self.name}", hint=hint)
+        common = [name for name in options.coordinates if name in self.model.parts]
+        if not common:
+            has = ", ".join(self.model.parts)
+            found = f"{self.name} has none of the coordinates, but {has}"
+            raise ConfigError("initial_model", found, hint="give coordinates the names they had")
+        for name in common:
+            self._require_same_kind(name, options)
+            self._require_same_columns(name, options)
+            if options.incremental and name not in options.locked:
+                self._require_variances(name)
+
+    def features(self, options: ModelOptions) -> dict[str, FeatureIndex]:
+        """Return the known features of every shard of a new model, in the order they have here.
+
+        Those of columns that a coordinate no longer reads are left out.
+        """
+        known: dict[str, FeatureIndex] = {}
+        for name, shard in options.shards().items():
+            if name not in self.model.parts:
+                continue
+            read = {feature.column for feature in options.features_of(name)}
+            gone = {feature.column for feature in self.options.features_of(name)} - read
+            index = self.model.index_of(name).without(gone)
+            known[shard] = known[shard].extended(index) if shard in known else index
+        return known
+
+    def parts(
+        self, options: ModelOptions, indexes: Mapping[str, FeatureIndex], rows: Dataset
+    ) -> dict[str, Part]:
+        """Return the parts that a new model begins with, in the positions of its features.
+
+        Parameters
+        ----------
+        options : ModelOptions
+        indexes : dict of shard to FeatureIndex
+            Of the new model.
+        rows : Dataset
+            Its training data, whose entity ids must be of the type that they were.
+
+        Raises
+        ------
+        DataError
+            Entity ids are numbers here and strings there.
+        """
+        found: dict[str, Part] = {}
+        for name, shard in options.shards().items():
+            part = self.model.parts.get(name)
+            if part is None:
+                continue
+            position = indexes[shard].positions(self.model.index_of(name).keys)
+            if isinstance(part, EntityModel):
+                self._require_same_ids(name, part, rows)
+                found[name] = moved_entities(part, shard, position)
+            else:
+                found[name] = moved_linear(part, shard, position, len(indexes[shard]))
+        return found
+
+    def _require_same_kind(self, name: str, options: ModelOptions) -> None:
+        new, old = options.coordinates[name], self.options.coordinates[name]
+        where = f"coordinates.{name}"
+        if type(new) is not type(old):
+            raise self._differs(where, _kind(new), _kind(old))
+        columns = [one.entity for one in (new, old) if isinstance(one, RandomEffect)]
+        if len(set(columns)) > 1:
+            raise self._differs(f"{where}.entity", *columns)
+        if new.intercept != old.intercept:
+            was = (str(one.intercept).lower() for one in (new, old))
+            raise self._differs(f"{where}.intercept", *was)
+
+    def _require_same_columns(self, name: str, options: ModelOptions) -> None:
+        """Hold a column that both read to one reading: a coefficient belongs to a scale."""
+        where = f"coordinates.{name}.features"
+        new, old = _by_column(options, name), _by_column(self.options, name)
+        for column in new:
+            if column in old and new[column] != old[column]:
+                found, was = (_shown(one[column]) for one in (new, old))
+                raise self._differs(f"{where}: {column}", found, was)
+        if name in options.locked and new.keys() != old.keys():
+            raise self._differs(f"{where} (locked)", ", ".join(new), ", ".join(old))
+
+    def _require_variances(self, name: str) -> None:
+        part = self.model.parts[name]
+        known = part.table.variances if isinstance(part, EntityModel) else part.variances
+        if known is None:
+            hint = f"train {self.name} with `variance: simple` or `full`, lock {name!r}, "
+            hint += "or set `incremental: false` for a warm start"
+            problem = f"{self.name} has no variances, which incremental training needs"
+            raise ConfigError(f"coordinates.{name}", problem, hint=hint)
+
+    def _require_same_ids(self, name: str, part: EntityModel, rows: Dataset) -> None:
+        new, old = rows.entities[part.entity].ids.type, part.table.ids.type
+        if new != old:
+            raise DataError(
+                f"coordinates.{name}.entity, column {part.entity!r}",
+                f"found ids that are {_ids(new)}",
+                f"{_ids(old)}, as in {self.name}",
+                f"convert the column, {_TRAIN_ANEW}",
+            )
+
+    def _differs(self, where: str, found: str, was: str) -> ConfigError:
+        expected = f"{was}, as in {self.name}"
+        return ConfigError(where, f"found {found}", expected, f"change it, {_TRAIN_ANEW}")
+
+
+def require_initial(options: ModelOptions) -> None:
+    """Refuse options that make no sense without an initial model.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for name in ("locked", "incremental"):
+        if getattr(options, name):
+            raise ConfigError(name, "there is no initial model", hint="give one: initial_model")
+
+
+def _kind(coordinate: object) -> str:
+    return "a random effect" if isinstance(coordinate, RandomEffect) else "a fixed effect"
+
+
+def _by_column(options: ModelOptions, name: str) -> dict[str, set[Feature]]:
+    columns: dict[str, set[Feature]] = {}
+    for feature in options.features_of(name):
+        columns.setdefault(feature.column, set()).add(feature)
+    return columns
+
+
+def _shown(features: set[Feature]) -> str:
+    plain = sorted(str(feature.model_dump(exclude_defaults=True)) for feature in features)
+    return " and ".join(plain)
+
+
+def _ids(kind: pa.DataType) -> str:
+    return "strings" if pa.types.is_string(kind) else "whole numbers"
