@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdmix.data.encode import concatenate, encode, sum_repeated
+from gdmix.data.encode import Assembly, coded, encode, sum_repeated
 from gdmix.data.index import FeatureIndex
 from gdmix.data.piece import Piece
 
@@ -82,12 +82,17 @@ def test_against_dicts(problem, known):
     assert len(csr.indices) == len(csr.values) == csr.indptr[-1]
 
 
-@given(st.lists(pieces(), min_size=1, max_size=4))
-def test_concatenation_is_the_rows_under_each_other(problems):
-    index = FeatureIndex(pa.array(KEYS))
-    parts = [encode(rows, found, index)[0] for rows, found in problems]
-    whole = concatenate(parts)
-    assert as_dicts(whole, KEYS) == [row for part in parts for row in as_dicts(part, KEYS)]
+@given(st.lists(pieces(), min_size=1, max_size=4), st.lists(st.sampled_from(KEYS), unique=True))
+def test_batches_are_rows_under_each_other(problems, known):
+    index = FeatureIndex(pa.array(known, pa.string()))
+    most = sum(len(piece.codes) for _, found in problems for piece in found)
+    assembly = Assembly(sum(rows for rows, _ in problems), most, len(index))
+    for rows, found in problems:
+        assembly.add(rows, [coded(piece, index.positions(piece.keys)) for piece in found])
+    whole, dropped = assembly.finish()
+    expected = [reference(rows, found, known) for rows, found in problems]
+    assert as_dicts(whole, known) == [row for rows, _ in expected for row in rows]
+    assert dropped == sum(missing for _, missing in expected)
 
 
 def test_sums_of_repeated_features():

@@ -1,11 +1,12 @@
 """Source → `Dataset` and `FeatureIndex`, in one streamed pass.
 
 Strings become codes batch by batch, so what is held while the pass goes on is about the size
-of the data set that comes out.
+of the data set that comes out; each batch is dropped as soon as its rows have their place there.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
-from gdmix.data.encode import concatenate, encode
-from gdmix.data.index import FeatureIndex
+from gdmix.data.encode import Assembly, Coded, Positions, coded
+from gdmix.data.index import FeatureIndex, Terms
 from gdmix.data.layout import Layout
 from gdmix.data.source import Source
 from gdmix.data.validation import require_unique
+from gdmix.data.vocabulary import Vocabulary
+from gdmix.schema import Feature
 
 Indexes = Mapping[str, FeatureIndex]
+Columns = dict[Feature, Coded]
 
 
 def read(
@@ -45,13 +49,28 @@ def read(
     DataError
         A column is missing or of a wrong type, or a value is out of its range.
     """
-    batches = list(Decoding(source, layout, label=label, indexes=indexes).batches())
+    decoding = Decoding(source, layout, label=label, indexes=indexes)
+    vocabularies = {feature: Vocabulary() for feature in layout.features}
+    ordered: set[Feature] = set()
+    batches: list[DecodedBatch] = []
+    columns: deque[Columns] = deque()
+    for batch in decoding.batches():
+        ordered |= {feature for feature, piece in batch.pieces.items() if piece.ordered}
+        columns.append({f: coded(p, vocabularies[f].add(p.keys)) for f, p in batch.pieces.items()})
+        batches.append(batch._replace(pieces={}))
+    terms = {f: Terms(known.keys(), f in ordered) for f, known in vocabularies.items()}
+    del vocabularies
     if indexes is None:
         indexes = {
-            shard: FeatureIndex.build([[b.pieces[f] for b in batches] for f in features])
+            shard: FeatureIndex.build([terms[feature] for feature in features])
             for shard, features in layout.shards.items()
         }
-    dataset = _assemble(batches, layout, indexes)
+    found = {
+        shard: [indexes[shard].positions(terms[feature].keys) for feature in features]
+        for shard, features in layout.shards.items()
+    }
+    shards, unseen = _rows(columns, batches, layout, indexes, found)
+    dataset = _dataset(batches, layout, shards, unseen)
     if layout.columns.unique_uid and layout.columns.uid is not None:
         require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])
     return dataset, indexes
@@ -71,22 +90,59 @@ def read_stream(
     """
     decoding = Decoding(source, layout, label=label, check_labels=False, indexes=indexes)
     for batch in decoding.batches():
-        yield _assemble([batch], layout, indexes)
+        pieces = batch.pieces
+        found = {
+            shard: [indexes[shard].positions(pieces[feature].keys) for feature in features]
+            for shard, features in layout.shards.items()
+        }
+        columns = deque([{f: coded(p, np.arange(len(p.keys))) for f, p in pieces.items()}])
+        yield _dataset([batch], layout, *_rows(columns, [batch], layout, indexes, found))
 
 
-def _assemble(batches: Sequence[DecodedBatch], layout: Layout, indexes: Indexes) -> Dataset:
+def _rows(
+    columns: deque[Columns],
+    batches: Sequence[DecodedBatch],
+    layout: Layout,
+    indexes: Indexes,
+    found: Mapping[str, Sequence[Positions]],
+) -> tuple[dict[str, Csr], dict[str, int]]:
+    """Put the rows of all batches under each other, emptying `columns`.
+
+    `found` tells where the terms of a shard's columns lie in its index.
+    """
     rows = sum(batch.rows for batch in batches)
-    shards: dict[str, Csr] = {}
-    unseen: dict[str, int] = {}
+    shards: dict[str, Assembly] = {}
     for shard, features in layout.shards.items():
-        parts = [encode(b.rows, [b.pieces[f] for f in features], indexes[shard]) for b in batches]
-        shards[shard] = concatenate([csr for csr, _ in parts])
-        unseen[shard] = sum(dropped for _, dropped in parts)
+        most = sum(len(batch[feature].codes) for batch in columns for feature in features)
+        shards[shard] = Assembly(rows, most, len(indexes[shard]))
+    for batch in batches:
+        mine = columns.popleft()
+        for shard, features in layout.shards.items():
+            shards[shard].add(
+                batch.rows,
+                [
+                    mine[feature]._replace(positions=positions[mine[feature].positions])
+                    for feature, positions in zip(features, found[shard], strict=True)
+                ],
+            )
+    done = {shard: assembly.finish() for shard, assembly in shards.items()}
+    return (
+        {shard: csr for shard, (csr, _) in done.items()},
+        {shard: dropped for shard, (_, dropped) in done.items()},
+    )
+
+
+def _dataset(
+    batches: Sequence[DecodedBatch],
+    layout: Layout,
+    shards: dict[str, Csr],
+    unseen: dict[str, int],
+) -> Dataset:
     uids = None
     if batches[0].uid is not None:
         uids = pa.chunked_array([batch.uid for batch in batches])
     return Dataset(
-        rows=rows,
+        rows=sum(batch.rows for batch in batches),
         label=_numbers(batches, "label", 0.0),
         weight=_numbers(batches, "weight", 1.0),
         offset=_numbers(batches, "offset", 0.0),
