@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gdmix.data.piece import SEPARATOR
+from gdmix.data.texts import ascending
 from gdmix.data.vocabulary import Vocabulary
 
 INTERCEPT = "(INTERCEPT)"
@@ -31,9 +32,9 @@ class Terms(NamedTuple):
     keys: pa.StringArray
     ordered: bool = False
 
-    def in_order(self) -> pa.StringArray:
-        """Return the keys in the order of an index."""
-        return self.keys if self.ordered else self.keys.take(pc.array_sort_indices(self.keys))
+    def order(self) -> NDArray[np.int64]:
+        """Return the order of the keys in an index."""
+        return np.arange(len(self.keys)) if self.ordered else ascending(self.keys)
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,28 @@ class FeatureIndex:
     keys: pa.StringArray
 
     @classmethod
-    def build(cls, columns: Iterable[Terms]) -> FeatureIndex:
-        """Collect the features of columns.
+    def build(cls, columns: Sequence[Terms]) -> tuple[FeatureIndex, list[NDArray[np.int32]]]:
+        """Collect the features of columns; return as well where each column's keys now lie.
 
         The order follows the columns, then the terms, so that it does not depend on the order of
         rows or files; the positions of a dense block stay in their own order.
         """
-        parts = [column.in_order() for column in columns]
-        if not parts:
-            return cls(pa.array([], pa.string()))
-        return cls(parts[0] if len(parts) == 1 else pa.concat_arrays(parts).unique())
+        orders = [column.order() for column in columns]
+        sorted_keys = [
+            column.keys.take(pa.array(order)) for column, order in zip(columns, orders, strict=True)
+        ]
+        keys = pa.concat_arrays([pa.array([], pa.string()), *sorted_keys])
+        places = np.arange(len(keys), dtype=np.int32)
+        if len(columns) > 1:
+            # two bags may hold the same feature
+            coded = keys.dictionary_encode()
+            keys, places = coded.dictionary, coded.indices.to_numpy(zero_copy_only=False)
+        positions = []
+        for order in orders:
+            mine = np.empty(len(order), np.int32)
+            mine[order], places = places[: len(order)], places[len(order) :]
+            positions.append(mine)
+        return cls(keys), positions
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -60,15 +60,16 @@ def read(
         batches.append(batch._replace(pieces={}))
     terms = {f: Terms(known.keys(), f in ordered) for f, known in vocabularies.items()}
     del vocabularies
+    found: dict[str, Sequence[Positions]] = {}
     if indexes is None:
-        indexes = {
-            shard: FeatureIndex.build([terms[feature] for feature in features])
-            for shard, features in layout.shards.items()
-        }
-    found = {
-        shard: [indexes[shard].positions(terms[feature].keys) for feature in features]
-        for shard, features in layout.shards.items()
-    }
+        indexes = {}
+        for shard, features in layout.shards.items():
+            mine = [terms[feature] for feature in features]
+            indexes[shard], found[shard] = FeatureIndex.build(mine)
+    else:
+        for shard, features in layout.shards.items():
+            find = indexes[shard].positions
+            found[shard] = [find(terms[feature].keys) for feature in features]
     shards, unseen = _rows(columns, batches, layout, indexes, found)
     dataset = _dataset(batches, layout, shards, unseen)
     if layout.columns.unique_uid and layout.columns.uid is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.texts import buffers
 from gdmix.jit import kernel
 
 _AT_ONCE = 1 << 16
@@ -43,7 +44,7 @@ class Vocabulary:
         out = np.empty(len(keys), np.int32)
         # a few at a time: room is made for all of them, though most may be known
         for first in range(0, len(keys), _AT_ONCE):
-            offsets, text = _buffers(keys.slice(first, _AT_ONCE))
+            offsets, text = buffers(keys.slice(first, _AT_ONCE))
             self._reserve(len(offsets) - 1, int(offsets[-1] - offsets[0]))
             self._look_up(offsets, text, out[first : first + _AT_ONCE], adding=True)
         return out
@@ -51,7 +52,7 @@ class Vocabulary:
     def find(self, keys: pa.StringArray) -> NDArray[np.int32]:
         """Return the position of each key, -1 where it is unknown."""
         out = np.empty(len(keys), np.int32)
-        self._look_up(*_buffers(keys), out, adding=False)
+        self._look_up(*buffers(keys), out, adding=False)
         return out
 
     def keys(self) -> pa.StringArray:
@@ -91,19 +92,6 @@ def _grown(array: NDArray[np.generic], used: int, wanted: int) -> NDArray[np.gen
     room = np.empty(max(wanted, 3 * len(array) // 2), array.dtype)
     room[:used] = array[:used]
     return room
-
-
-def _buffers(keys: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return offsets and bytes of strings without nulls, read-only so that kernels compile once."""
-    if not len(keys):
-        offsets, text = np.zeros(1, np.int32), np.empty(0, np.uint8)
-    else:
-        _, places, letters = keys.buffers()
-        offsets = np.frombuffer(places, np.int32)[keys.offset : keys.offset + len(keys) + 1]
-        text = np.frombuffer(letters or b"", np.uint8)
-    for array in (offsets, text):
-        array.flags.writeable = False
-    return offsets, text
 
 
 @kernel
