@@ -3,120 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.data.dataset import Csr
-from gdmix.data.index import FeatureIndex
 from gdmix.data.piece import Piece
 from gdmix.jit import kernel
 
 Positions = NDArray[np.int32]
 
-
-class Coded(NamedTuple):
-    """A `Piece` whose keys have become positions.
-
-    Attributes
-    ----------
-    lengths : int64[rows] or None
-    codes : int32[nnz]
-        Positions in `positions`.
-    positions : int32[keys]
-        Where each key lies in what it is looked up in, -1 where it is not there.
-    values : float64[nnz] or None
-    may_repeat : bool
-    """
-
-    lengths: NDArray[np.int64] | None
-    codes: NDArray[np.int32]
-    positions: Positions
-    values: NDArray[np.float64] | None
-    may_repeat: bool
-
-
-def coded(piece: Piece, positions: Positions) -> Coded:
-    """Return a piece with positions in the place of its keys."""
-    return Coded(piece.lengths, piece.codes, positions, piece.values, piece.may_repeat)
+_BLOCK = 1 << 20
 
 
 class Assembly:
     """The rows of a shard as they come together.
 
-    Arrays are made once, for all values that may come; memory that is not written to is never
-    taken, and batches can be dropped as soon as their rows are here.
-
-    Parameters
-    ----------
-    rows : int
-        Rows that will come.
-    most : int
-        Values that will come at most.
-    width : int
-        Features of the shard.
+    The arrays grow in place, so that at no time there are two of them, and a batch can be
+    dropped as soon as its rows are here.
     """
 
-    def __init__(self, rows: int, most: int, width: int) -> None:
-        self._indptr = np.zeros(rows + 1, np.int64)
-        self._indices = np.empty(most, np.int32)
-        self._values = np.empty(most, np.float64)
+    def __init__(self) -> None:
+        self._indptr = np.zeros(1, np.int64)
+        self._indices = np.empty(0, np.int32)
+        self._values = np.empty(0, np.float64)
         self._seen_at = np.empty(0, np.int64)
-        self._width = width
         self._rows = 0
         self._dropped = 0
 
-    def add(self, rows: int, columns: Sequence[Coded]) -> None:
+    def add(
+        self, rows: int, pieces: Sequence[Piece], positions: Sequence[Positions], width: int
+    ) -> None:
         """Add the rows of a batch.
 
         Parameters
         ----------
         rows : int
-        columns : sequence of Coded
-            One for each column of the shard, in the shard's order, with positions in the shard.
+        pieces : sequence of Piece
+            One for each column of the shard, in the shard's order.
+        positions : sequence of int32[keys]
+            Where the keys of each piece lie; a feature at -1 is dropped.
+        width : int
+            Features known by now.
         """
-        indptr = self._indptr[self._rows : self._rows + rows + 1]
+        begin, end = self._rows, self._rows + rows
+        _grow(self._indptr, end + 1)
+        indptr = self._indptr[begin : end + 1]
+        np.cumsum(self._counts(rows, pieces, positions), out=indptr[1:])
+        indptr[1:] += indptr[0]
+        for array in (self._indices, self._values):
+            _grow(array, indptr[-1])
+        slots = indptr[:-1].copy()
+        for piece, known in zip(pieces, positions, strict=True):
+            values = np.empty(0) if piece.values is None else piece.values
+            place = (_lengths(piece), piece.codes, known, values)
+            place_known(*map(_frozen, place), slots, self._indices, self._values)
+        if any(piece.may_repeat for piece in pieces) or len(pieces) > 1:
+            seen = len(self._seen_at)
+            _grow(self._seen_at, width)
+            self._seen_at[seen:] = -1
+            sum_repeated(indptr, self._indices, self._values, self._seen_at)
+        self._rows = end
+
+    def _counts(
+        self, rows: int, pieces: Sequence[Piece], positions: Sequence[Positions]
+    ) -> NDArray[np.int64]:
         counts = np.zeros(rows, np.int64)
-        for column in columns:
-            if len(column.positions) and column.positions.min() < 0:
-                place = (_lengths(column), column.codes, column.positions)
+        for piece, known in zip(pieces, positions, strict=True):
+            if len(known) and known.min() < 0:
+                place = (_lengths(piece), piece.codes, known)
                 self._dropped += count_known(*map(_frozen, place), counts)
             else:
-                counts += 1 if column.lengths is None else column.lengths
-        np.cumsum(counts, out=indptr[1:])
-        indptr[1:] += indptr[0]
-        slots = indptr[:-1].copy()
-        for column in columns:
-            values = np.empty(0) if column.values is None else column.values
-            place = (_lengths(column), column.codes, column.positions, values)
-            place_known(*map(_frozen, place), slots, self._indices, self._values)
-        if any(column.may_repeat for column in columns) or len(columns) > 1:
-            if not len(self._seen_at):
-                self._seen_at = np.full(self._width, -1, np.int64)
-            sum_repeated(indptr, self._indices, self._values, self._seen_at)
-        self._rows += rows
+                counts += 1 if piece.lengths is None else piece.lengths
+        return counts
 
-    def finish(self) -> tuple[Csr, int]:
-        """Return the rows, and how many values were dropped."""
-        kept = self._indptr[-1]
-        csr = Csr(self._indptr, self._indices[:kept], self._values[:kept], self._width)
-        return csr, self._dropped
+    def finish(self, width: int, numbers: Positions | None = None) -> tuple[Csr, int]:
+        """Return the rows, and how many values were dropped; nothing can be added any more.
 
-
-def encode(rows: int, pieces: Sequence[Piece], index: FeatureIndex) -> tuple[Csr, int]:
-    """Assemble the rows of one batch; see `Assembly`.
-
-    Features that `index` does not hold are dropped.
-    """
-    assembly = Assembly(rows, sum(len(piece.codes) for piece in pieces), len(index))
-    assembly.add(rows, [coded(piece, index.positions(piece.keys)) for piece in pieces])
-    return assembly.finish()
+        Parameters
+        ----------
+        width : int
+            Features of the shard.
+        numbers : int32[features], optional
+            What becomes of each feature's position.
+        """
+        self._indptr.resize(self._rows + 1, refcheck=False)
+        for array in (self._indices, self._values):
+            array.resize(int(self._indptr[-1]), refcheck=False)
+        if numbers is not None:
+            for first in range(0, len(self._indices), _BLOCK):
+                block = self._indices[first : first + _BLOCK]
+                block[:] = numbers[block]
+        return Csr(self._indptr, self._indices, self._values, width), self._dropped
 
 
-def _lengths(column: Coded) -> NDArray[np.int64]:
-    """Return the lengths of a column, none at all for one value a row."""
-    return np.empty(0, np.int64) if column.lengths is None else column.lengths
+def _grow(array: NDArray[np.generic], wanted: int) -> None:
+    """Make room in place; large arrays are moved by the memory's page tables, not copied."""
+    if wanted > len(array):
+        array.resize(max(int(wanted), len(array) + len(array) // 8), refcheck=False)
+
+
+def _lengths(piece: Piece) -> NDArray[np.int64]:
+    """Return the lengths of a piece, none at all for one value a row."""
+    return np.empty(0, np.int64) if piece.lengths is None else piece.lengths
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:

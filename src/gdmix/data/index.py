@@ -34,7 +34,12 @@ class Terms(NamedTuple):
 
     def order(self) -> NDArray[np.int64]:
         """Return the order of the keys in an index."""
-        return np.arange(len(self.keys)) if self.ordered else ascending(self.keys)
+        order = ascending(self.keys)
+        if self.ordered:
+            # as numbers: 9 before 10
+            lengths = pc.binary_length(self.keys).to_numpy(zero_copy_only=False)
+            order = order[np.argsort(lengths[order], kind="stable")]
+        return order
 
 
 @dataclass(frozen=True)
@@ -51,27 +56,23 @@ class FeatureIndex:
 
     @classmethod
     def build(cls, columns: Sequence[Terms]) -> tuple[FeatureIndex, list[NDArray[np.int32]]]:
-        """Collect the features of columns; return as well where each column's keys now lie.
+        """Collect the features of columns, no two of which share one.
 
         The order follows the columns, then the terms, so that it does not depend on the order of
-        rows or files; the positions of a dense block stay in their own order.
+        rows or files; the positions of a dense block stay in their own order. Returned as well
+        is where each column's keys now lie.
         """
-        orders = [column.order() for column in columns]
-        sorted_keys = [
-            column.keys.take(pa.array(order)) for column, order in zip(columns, orders, strict=True)
-        ]
-        keys = pa.concat_arrays([pa.array([], pa.string()), *sorted_keys])
-        places = np.arange(len(keys), dtype=np.int32)
-        if len(columns) > 1:
-            # two bags may hold the same feature
-            coded = keys.dictionary_encode()
-            keys, places = coded.dictionary, coded.indices.to_numpy(zero_copy_only=False)
+        parts = [pa.array([], pa.string())]
         positions = []
-        for order in orders:
+        first = 0
+        for column in columns:
+            order = column.order()
+            parts.append(column.keys.take(pa.array(order)))
             mine = np.empty(len(order), np.int32)
-            mine[order], places = places[: len(order)], places[len(order) :]
+            mine[order] = np.arange(first, first + len(order), dtype=np.int32)
             positions.append(mine)
-        return cls(keys), positions
+            first += len(order)
+        return cls(pa.concat_arrays(parts)), positions
 
     def __len__(self) -> int:
         return len(self.keys)
