@@ -45,7 +45,7 @@ def read(
     DataError
         A column is missing or of a wrong type, or a value is out of its range.
     """
-    shards = {shard: Shard(indexes[shard] if indexes else None) for shard in layout.shards}
+    shards = {shard: Shard(None if indexes is None else indexes[shard]) for shard in layout.shards}
     batches: list[DecodedBatch] = []
     for batch in Decoding(source, layout, label=label, indexes=indexes).batches():
         for shard, features in layout.shards.items():

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from gdmix.errors import DataError
 
 IS_TEXT = False
-_BATCH_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 19
 _BATCH_VALUES = 1 << 21
+_BUFFER_BYTES = 1 << 20
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -53,8 +54,8 @@ def _runs(file: pq.ParquetFile, names: list[str]) -> list[list[int]]:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        # pre_buffer would hold every column chunk of a row group in memory
-        return pq.ParquetFile(path, pre_buffer=False)
+        # else whole column chunks of a row group would be held in memory
+        return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             str(path), f"not a Parquet file ({error})", hint="is it complete? write it again"
