@@ -58,7 +58,8 @@ class Run:
     model : Mixed
     history : list of Update
     seconds : dict of str to float
-        By stage: kernels, read, train, write.
+        By stage: read (the features' index included), kernels, group, solve, score (metrics and
+        checkpoints included), write.
     """
 
     path: Path
@@ -100,7 +101,7 @@ def train(
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
             rows, held_out, indexes = _read(options)
-        data = identity(options.model_options(), indexes, rows, held_out)
+            data = identity(options.model_options(), indexes, rows, held_out)
         checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
         state = checkpoints.load() if resume else State()
         make_folder(path, resume=resume)
@@ -112,7 +113,11 @@ def train(
         engine = LocalEngine(options.threads, watcher.share)
         observers = [checkpoints.save, log.update, watcher.update]
         with clock.stage("train"):
+            known = len(state.history)
             descend(engine, make_plan(options, indexes), rows, held_out, state, observers)
+        fitting = sum(update.seconds for update in state.history[known:])
+        parts = {"group": engine.grouping, "solve": max(0.0, fitting - engine.grouping)}
+        clock.split("train", parts, "score")
         with clock.stage("write"):
             run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gdmix.data.dataset import Csr, Dataset, EntityColumn
+from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
 from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout

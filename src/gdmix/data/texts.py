@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +35,7 @@ def ascending(texts: pa.StringArray) -> NDArray[np.int64]:
     if len(texts) < _FEW:
         return _by_text(texts)
     ends = pc.min_max(texts.cast(pa.binary())).as_py()
-    shared = len(os.path.commonprefix([ends["min"], ends["max"]]))
+    shared = _shared(ends["min"], ends["max"])
     numbers = np.empty(len(texts), np.int64)
     first_letters(*buffers(texts), shared, _LETTERS, numbers)
     order = np.argsort(numbers)
@@ -48,6 +46,12 @@ def ascending(texts: pa.StringArray) -> NDArray[np.int64]:
         among = order[tied]
         order[tied] = among[_by_text(texts.take(pa.array(among)))]
     return order
+
+
+def _shared(first: bytes, last: bytes) -> int:
+    """Return how many bytes two strings begin with alike."""
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(first), len(last)))
 
 
 def _by_text(texts: pa.StringArray) -> NDArray[np.int64]:
