@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import Indexes, read
@@ -28,6 +26,7 @@ from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import Checkpoints, identity
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.run import LOG, claimed, finish, make_folder
+from gdmix.store.scores import scores_writer
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -144,7 +143,8 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
             table = score_rows(engine, run.options, run.model, rows, found)
             with replacing(run.path / "scores" / split, _SCORES) as aside:
                 aside.mkdir(parents=True)
-                pq.write_table(table, aside / _SCORES, compression="zstd")
+                with scores_writer(aside / _SCORES, table.schema) as writer:
+                    writer.write_table(table)
             unseen[split] = {
                 "rows": found.rows,
                 "entities": dict(found.entities),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from rich.markup import escape
 
 from gdmix.cli.output import Output, require_output
@@ -16,6 +15,7 @@ from gdmix.estimator import MixedModel
 from gdmix.metrics import METRICS
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.aside import replacing
+from gdmix.store.scores import scores_writer
 
 
 def model_folder(path: Path) -> Path:
@@ -42,7 +42,7 @@ def run_predict(
     tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
     with out.console.status("scoring") as status, replacing(output) as aside:
         first = next(tables)
-        with pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+        with scores_writer(aside, first.schema) as writer:
             writer.write_table(first)
             for table in tables:
                 writer.write_table(table)

@@ -55,9 +55,7 @@ class Assembly:
             _grow(array, indptr[-1])
         slots = indptr[:-1].copy()
         for piece, known in zip(pieces, positions, strict=True):
-            values = np.empty(0) if piece.values is None else piece.values
-            place = (_lengths(piece), piece.codes, known, values)
-            place_known(*map(_frozen, place), slots, self._indices, self._values)
+            place_known(*_frozen(piece, known), slots, self._indices, self._values)
         if any(piece.may_repeat for piece in pieces) or len(pieces) > 1:
             seen = len(self._seen_at)
             _grow(self._seen_at, width)
@@ -71,8 +69,7 @@ class Assembly:
         counts = np.zeros(rows, np.int64)
         for piece, known in zip(pieces, positions, strict=True):
             if len(known) and known.min() < 0:
-                place = (_lengths(piece), piece.codes, known)
-                self._dropped += count_known(*map(_frozen, place), counts)
+                self._dropped += count_known(*_frozen(piece, known)[:3], counts)
             else:
                 counts += 1 if piece.lengths is None else piece.lengths
         return counts
@@ -103,16 +100,19 @@ def _grow(array: NDArray[np.generic], wanted: int) -> None:
         array.resize(max(int(wanted), len(array) + len(array) // 8), refcheck=False)
 
 
-def _lengths(piece: Piece) -> NDArray[np.int64]:
-    """Return the lengths of a piece, none at all for one value a row."""
-    return np.empty(0, np.int64) if piece.lengths is None else piece.lengths
+def _frozen(
+    piece: Piece, positions: Positions
+) -> tuple[NDArray[np.int64], NDArray[np.int32], Positions, NDArray[np.float64]]:
+    """Return lengths, codes, positions and values for kernels, empty where there are none.
 
-
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return a view that is read-only, as what Arrow gives is: kernels are then compiled once."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    All are read-only, as what Arrow gives is: kernels are then compiled once.
+    """
+    lengths = np.empty(0, np.int64) if piece.lengths is None else piece.lengths.view()
+    values = np.empty(0) if piece.values is None else piece.values.view()
+    codes, positions = piece.codes.view(), positions.view()
+    for array in (lengths, codes, positions, values):
+        array.flags.writeable = False
+    return lengths, codes, positions, values
 
 
 @kernel
@@ -178,10 +178,10 @@ def sum_repeated(
     `seen_at` is scratch, int64[features]: -1, or what calls for earlier rows of the same arrays
     left. Returns where the values end.
     """
-    out = indptr[0]
-    start = indptr[0]
+    start = int(indptr[0])
+    out = start
     for row in range(len(indptr) - 1):
-        stop = indptr[row + 1]
+        stop = int(indptr[row + 1])
         first_out = out
         for k in range(start, stop):
             feature = indices[k]

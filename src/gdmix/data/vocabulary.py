@@ -6,12 +6,16 @@ strings takes gigabytes.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.texts import buffers
 from gdmix.jit import kernel
+
+_T = TypeVar("_T", bound=np.generic)
 
 _AT_ONCE = 1 << 16
 _HASH_BITS = 0xFFFFFFFF
@@ -85,7 +89,7 @@ class Vocabulary:
             self._table = table
 
 
-def _grown(array: NDArray[np.generic], used: int, wanted: int) -> NDArray[np.generic]:
+def _grown(array: NDArray[_T], used: int, wanted: int) -> NDArray[_T]:
     """Return an array with room for `wanted` elements, of which the first `used` are kept."""
     if wanted <= len(array):
         return array
