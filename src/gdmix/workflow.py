@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import Indexes, read
@@ -32,6 +30,7 @@ from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import Checkpoints, identity
 from gdmix.store.directory import Saved, load_initial, save_model
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
+from gdmix.store.scores import scores_writer
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -62,7 +61,8 @@ class Run:
     model : Mixed
     history : list of Update
     seconds : dict of str to float
-        By stage: kernels, read, train, write.
+        By stage: read (the features' index included), kernels, group, solve, score (metrics and
+        checkpoints included), write.
     """
 
     path: Path
@@ -104,7 +104,7 @@ def train(
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
             rows, held_out, indexes, begin = _read(options)
-        data = identity(options.model_options(), indexes, rows, held_out, begin)
+            data = identity(options.model_options(), indexes, rows, held_out, begin)
         checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
         state = checkpoints.load() if resume else State()
         make_folder(path, resume=resume)
@@ -116,8 +116,12 @@ def train(
         engine = LocalEngine(options.threads, watcher.share)
         observers = [checkpoints.save, log.update, watcher.update]
         with clock.stage("train"):
+            known = len(state.history)
             plan = make_plan(options, indexes, begin)
             descend(engine, plan, rows, held_out, state, observers)
+        fitting = sum(update.seconds for update in state.history[known:])
+        parts = {"group": engine.grouping, "solve": max(0.0, fitting - engine.grouping)}
+        clock.split("train", parts, "score")
         with clock.stage("write"):
             run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
@@ -161,7 +165,8 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
             table = score_rows(engine, run.options, run.model, rows, found)
             with replacing(run.path / "scores" / split, _SCORES) as aside:
                 aside.mkdir(parents=True)
-                pq.write_table(table, aside / _SCORES, compression="zstd")
+                with scores_writer(aside / _SCORES, table.schema) as writer:
+                    writer.write_table(table)
             if split == "validation" and run.options.save_group_metrics:
                 score = table["score"].to_numpy()
                 evaluation = Evaluation(run.options.evaluators, rows, score)

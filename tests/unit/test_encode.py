@@ -5,9 +5,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdmix.data.encode import concatenate, encode, sum_repeated
+from gdmix.data.encode import sum_repeated
 from gdmix.data.index import FeatureIndex
 from gdmix.data.piece import Piece
+from gdmix.data.shard import Shard
 
 KEYS = [f"n\x01{i}" for i in range(6)]
 
@@ -66,13 +67,23 @@ def as_dicts(csr, known):
     return out
 
 
-@given(pieces(), st.lists(st.sampled_from(KEYS), unique=True))
-def test_against_dicts(problem, known):
-    rows, found = problem
-    csr, dropped = encode(rows, found, FeatureIndex(pa.array(known, pa.string())))
-    expected, missing = reference(rows, found, known)
-    assert as_dicts(csr, known) == expected
-    assert dropped == missing
+def shard_of(problems, index=None):
+    shard = Shard(index)
+    for rows, found in problems:
+        shard.add(rows, found)
+    return shard
+
+
+@given(
+    st.lists(pieces(), min_size=1, max_size=4),
+    st.lists(st.sampled_from(KEYS), unique=True),
+)
+def test_against_dicts(problems, known):
+    index = FeatureIndex(pa.array(known, pa.string()))
+    csr, dropped = shard_of(problems, index).finish(index)
+    expected = [reference(rows, found, known) for rows, found in problems]
+    assert as_dicts(csr, known) == [row for rows, _ in expected for row in rows]
+    assert dropped == sum(missing for _, missing in expected)
     assert csr.width == len(known)
     assert (csr.indptr.dtype, csr.indices.dtype, csr.values.dtype) == (
         np.int64,
@@ -83,11 +94,23 @@ def test_against_dicts(problem, known):
 
 
 @given(st.lists(pieces(), min_size=1, max_size=4))
-def test_concatenation_is_the_rows_under_each_other(problems):
-    index = FeatureIndex(pa.array(KEYS))
-    parts = [encode(rows, found, index)[0] for rows, found in problems]
-    whole = concatenate(parts)
-    assert as_dicts(whole, KEYS) == [row for part in parts for row in as_dicts(part, KEYS)]
+def test_features_are_found_as_they_come(problems):
+    shard = shard_of(problems)
+    index = shard.features()
+    met = index.keys.to_pylist()
+    assert len(set(met)) == len(met)
+    csr, dropped = shard.finish(index)
+    expected = [row for rows, found in problems for row in reference(rows, found, KEYS)[0]]
+    assert as_dicts(csr, met) == expected
+    assert (dropped, csr.width) == (0, len(met))
+
+
+@given(st.lists(pieces(), min_size=1, max_size=3))
+def test_another_index_may_number_the_features(problems):
+    index = FeatureIndex(pa.array([*KEYS[3:], "n\x01new", *KEYS[:3]]))
+    csr, _ = shard_of(problems).finish(index)
+    expected = [row for rows, found in problems for row in reference(rows, found, KEYS)[0]]
+    assert as_dicts(csr, index.keys.to_pylist()) == expected
 
 
 def test_sums_of_repeated_features():

@@ -35,8 +35,9 @@ def dataset(rows, codes, entities, width):
 
 @st.composite
 def problems(draw):
-    width = draw(st.integers(0, 6))
-    row = st.dictionaries(st.integers(0, max(width - 1, 0)), st.floats(-9, 9), max_size=width)
+    # of 200 features an entity's are sorted, of 6 they are looked for
+    width = draw(st.integers(0, 6) | st.just(200))
+    row = st.dictionaries(st.integers(0, max(width - 1, 0)), st.floats(-9, 9), max_size=6)
     rows = draw(st.lists(row if width else st.just({}), min_size=1, max_size=30))
     names = draw(st.lists(st.integers(0, 5), min_size=len(rows), max_size=len(rows)))
     known = sorted(set(names))

@@ -19,6 +19,8 @@ from gdmix.data.ids import positions
         (["-9223372036854775808"], [-(2**63)], [0]),
         ([], [1], []),
         ([1, 2], [], [-1, -1]),
+        (["a", "b"], ["a", "b"], [0, 1]),
+        ([1, 3], ["1", "3"], [0, 1]),
     ],
 )
 def test_positions(ids, known, expected):

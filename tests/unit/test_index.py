@@ -1,17 +1,15 @@
 """Feature indexes: order, look-up, and the way through a table and back."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gdmix.data.index import FeatureIndex
-from gdmix.data.piece import SEPARATOR, Piece
+from gdmix.data.index import FeatureIndex, Terms
+from gdmix.data.piece import SEPARATOR
 
 
-def piece(*pairs, ordered=False):
-    keys = pa.array([SEPARATOR.join(pair) for pair in pairs], pa.string())
-    return Piece(None, np.zeros(0, np.int32), keys, None, ordered=ordered)
+def terms(*pairs, ordered=False):
+    return Terms(pa.array([SEPARATOR.join(pair) for pair in pairs], pa.string()), ordered)
 
 
 ODD = [
@@ -31,7 +29,7 @@ ODD = [
 
 @pytest.mark.parametrize("through", ["table", "parquet", "shuffled", "large"])
 def test_round_trip(through, tmp_path):
-    index = FeatureIndex.build([[piece(*ODD)]])
+    index, _ = FeatureIndex.build([terms(*ODD)])
     table = index.to_table()
     if through == "parquet":
         pq.write_table(table, tmp_path / "i.parquet")
@@ -49,7 +47,7 @@ def test_round_trip(through, tmp_path):
 
 
 def test_empty_round_trip(tmp_path):
-    for index in (FeatureIndex.build([]), FeatureIndex.build([[piece()]])):
+    for index, _ in (FeatureIndex.build([]), FeatureIndex.build([terms()])):
         assert (len(index), index.to_table().num_rows) == (0, 0)
         pq.write_table(index.to_table(), tmp_path / "i.parquet")
         again = FeatureIndex.from_table(pq.read_table(tmp_path / "i.parquet"))
@@ -60,11 +58,11 @@ def test_empty_round_trip(tmp_path):
 
 
 def test_order_follows_columns_then_terms():
-    index = FeatureIndex.build(
+    index, _ = FeatureIndex.build(
         [
-            [piece(("z", "b"), ("z", "a")), piece(("z", "c"), ("z", "a"))],
-            [piece(ordered=True), piece(*[("d", str(i)) for i in range(12)], ordered=True)],
-            [piece(("a", ""))],
+            terms(("z", "b"), ("z", "a"), ("z", "c")),
+            terms(*[("d", str(i)) for i in range(12)], ordered=True),
+            terms(("a", "")),
         ]
     )
     assert index.terms.to_pylist() == ["a", "b", "c", *map(str, range(12)), ""]
@@ -72,7 +70,7 @@ def test_order_follows_columns_then_terms():
 
 
 def test_look_up():
-    index = FeatureIndex.build([[piece(("c", "a"), ("c", "b"), ("cc", "x"), ("c", ""))]])
+    index, _ = FeatureIndex.build([terms(("c", "a"), ("c", "b"), ("cc", "x"), ("c", ""))])
     asked = pa.array(["c\x01b", "c\x01zz", "cc\x01x", "c\x01"])
     assert index.positions(asked).tolist() == [2, -1, 3, 0]
     assert index.terms_of("c").to_pylist() == ["", "a", "b"]

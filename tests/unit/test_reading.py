@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gdmix.data import source as source_module
+from gdmix.data.formats import parquet
 from gdmix.data.layout import Layout
 from gdmix.data.reading import read, read_stream
 from gdmix.data.source import open_source
@@ -470,3 +471,72 @@ def test_columns_of_one_name():
         error_of(table, entities="x"),
     ):
         assert message.startswith("data: 2 columns are named 'x'")
+
+
+WIDE = pa.schema([("n", pa.float64()), ("s", pa.string()), ("l", pa.list_(pa.string()))])
+
+
+def test_many_files_and_batches_are_one(tmp_path, monkeypatch):
+    words = ["a", "b", "ü", "", "a", "語"]
+    rows = [
+        {
+            "n": None if i % 5 == 0 else float(i),
+            "s": None if i % 7 == 0 else f"{words[i % 6]}{i % 11}",
+            "l": None if i % 3 == 0 else [words[i % 6], words[(i + 1) % 6], words[i % 6]],
+        }
+        for i in range(90)
+    ]
+    whole = pa.Table.from_pylist(rows, WIDE)
+    expected, expected_index = read(open_source(whole), layout("n", "s", "l"))
+    # a file without rows among them, one with nothing but nulls, and rows in twos
+    for number, (first, length) in enumerate([(0, 1), (1, 0), (1, 40), (41, 49)]):
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(whole.slice(first, length), path, row_group_size=3)
+    monkeypatch.setattr(parquet, "_BATCH_VALUES", 7)
+    found, index = read(open_source(tmp_path), layout("n", "s", "l"))
+    assert index["s"].keys.equals(expected_index["s"].keys)
+    for mine, theirs in zip(found.shards["s"], expected.shards["s"], strict=True):
+        assert np.array_equal(mine, theirs)
+    streamed = list(read_stream(open_source(tmp_path), layout("n", "s", "l"), index))
+    assert len(streamed) > 4
+    again = [row for part in streamed for row in rows_of(part, index["s"])]
+    assert again == rows_of(found, index["s"])
+
+
+def test_two_bags_may_hold_one_feature():
+    first = [[{"name": "n", "term": "b", "value": 1.0}], [{"name": "n", "term": "a", "value": 2.0}]]
+    second = [
+        [{"name": "n", "term": "c", "value": 4.0}],
+        [{"name": "n", "term": "a", "value": 8.0}],
+    ]
+    data = {"x": pa.array(first, NTV), "y": pa.array(second, NTV)}
+    dataset, indexes = read(open_source(data), layout("x", "y"))
+    assert indexes["s"].terms.to_pylist() == ["a", "b", "c"]
+    assert rows_of(dataset, indexes["s"]) == [
+        {("n", "b"): 1.0, ("n", "c"): 4.0},
+        {("n", "a"): 10.0},
+    ]
+
+
+def test_a_feature_belongs_to_the_first_column_that_holds_it(tiny_batches):
+    # the second bag shows it first
+    late = [None, None, [{"name": "n", "term": "z", "value": 1.0}]]
+    early = [[{"name": "n", "term": "z", "value": 1.0}], [{"name": "n", "term": "a", "value": 1.0}]]
+    data = {"x": pa.array(late, NTV), "y": pa.array([*early, None], NTV)}
+    _, indexes = read(open_source(data), layout("x", "y"))
+    assert indexes["s"].terms.to_pylist() == ["z", "a"]
+
+
+def test_dense_positions_keep_their_order_beside_a_bag_that_names_them(tiny_batches):
+    bag = [[{"name": "x", "term": "11", "value": 1.0}], None, None]
+    data = {"x": pa.array([None, None, [1.0] * 12]), "y": pa.array(bag, NTV)}
+    dataset, indexes = read(open_source(data), layout("x", "y"))
+    assert indexes["s"].terms.to_pylist() == [str(i) for i in range(12)]
+    assert rows_of(dataset, indexes["s"])[0] == {("x", "11"): 1.0}
+
+
+def test_rows_without_features():
+    dataset, indexes = read(open_source({"y": [1.0, 2.0]}), layout(label="y"))
+    csr = dataset.shards["s"]
+    assert (csr.indptr.tolist(), len(csr.indices), csr.width) == ([0, 0, 0], 0, 0)
+    assert len(indexes["s"]) == 0

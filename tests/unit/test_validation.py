@@ -65,7 +65,7 @@ def test_row_of_a_bad_number(values, role, words, two_files):
     assert error_of(folder, **options).startswith(place)
 
     def stream():
-        indexes = {"s": FeatureIndex.build([])}
+        indexes = {"s": FeatureIndex.build([])[0]}
         return list(read_stream(open_source(columns), layout(**options), indexes, label=True))
 
     if role == "label":

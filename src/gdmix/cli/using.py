@@ -19,6 +19,7 @@ from gdmix.metrics import Evaluation
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.aside import replacing
 from gdmix.store.directory import model_folder
+from gdmix.store.scores import scores_writer
 
 
 def run_predict(
@@ -40,7 +41,7 @@ def run_predict(
     tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
     with out.console.status("scoring") as status, replacing(output) as aside:
         first = next(tables)
-        with pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+        with scores_writer(aside, first.schema) as writer:
             writer.write_table(first)
             for table in tables:
                 writer.write_table(table)

@@ -15,6 +15,8 @@ from gdmix.data.selection import best_features, correlations, drop_features
 from gdmix.jit import kernel
 
 _EVERYTHING = Sampling()
+# widths of a shard, in features of an entity, from which sorting those is faster than looking
+_SPARSE = 8
 
 
 class Grouped(NamedTuple):
@@ -163,17 +165,26 @@ def gather_rows(
     order: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
     """Return the sparse rows in the given order."""
-    out_ptr = np.zeros(len(order) + 1, np.int64)
-    for i in range(len(order)):
+    rows = len(order)
+    # where rows begin is looked up once; unsigned positions spare a test for negative ones
+    starts = np.empty(rows, np.uint64)
+    out_ptr = np.zeros(rows + 1, np.int64)
+    for i in range(rows):
+        starts[i] = indptr[order[i]]
         out_ptr[i + 1] = out_ptr[i] + indptr[order[i] + 1] - indptr[order[i]]
+    # an array at a time: each is read from many places at once
     out_indices = np.empty(out_ptr[-1], np.int32)
-    out_values = np.empty(out_ptr[-1], np.float64)
-    for i in range(len(order)):
-        source = indptr[order[i]]
-        for k in range(out_ptr[i], out_ptr[i + 1]):
+    for i in range(rows):
+        source = starts[i]
+        for k in range(np.uint64(out_ptr[i]), np.uint64(out_ptr[i + 1])):
             out_indices[k] = indices[source]
+            source += np.uint64(1)
+    out_values = np.empty(out_ptr[-1], np.float64)
+    for i in range(rows):
+        source = starts[i]
+        for k in range(np.uint64(out_ptr[i]), np.uint64(out_ptr[i + 1])):
             out_values[k] = values[source]
-            source += 1
+            source += np.uint64(1)
     return out_ptr, out_indices, out_values
 
 
@@ -206,27 +217,28 @@ def localize(
     last_seen = np.full(width, -1, np.int32)
     local = np.empty(width, np.int32)
     pointers = np.zeros(entities + 1, np.int64)
+    # room for all that may come, and for one more: memory not written to is never taken
+    features = np.empty(len(indices) + 1, np.int32)
+    out = 0
     for entity in range(entities):
-        count = 0
-        for k in range(indptr[row_ptr[entity]], indptr[row_ptr[entity + 1]]):
-            if last_seen[indices[k]] != entity:
-                last_seen[indices[k]] = entity
-                count += 1
-        pointers[entity + 1] = pointers[entity] + count
-    features = np.empty(pointers[-1], np.int32)
-    last_seen[:] = -1
-    for entity in range(entities):
-        out = pointers[entity]
-        first, end = indptr[row_ptr[entity]], indptr[row_ptr[entity + 1]]
+        begin = out
+        first, end = np.uint64(indptr[row_ptr[entity]]), np.uint64(indptr[row_ptr[entity + 1]])
         for k in range(first, end):
             if last_seen[indices[k]] != entity:
                 last_seen[indices[k]] = entity
                 features[out] = indices[k]
                 out += 1
-        mine = features[pointers[entity] : out]
-        sort_in_place(mine)
-        for position in range(len(mine)):
-            local[mine[position]] = position
+        if width <= _SPARSE * (out - begin):
+            # most features are there: to look at each is faster than to sort
+            out = begin
+            for feature in range(width):
+                features[out] = feature
+                out += last_seen[feature] == entity
+        else:
+            sort_in_place(features[begin:out])
+        for position in range(begin, out):
+            local[features[position]] = position - begin
         for k in range(first, end):
             indices[k] = local[indices[k]]
-    return pointers, features
+        pointers[entity + 1] = out
+    return pointers, features[:out].copy()

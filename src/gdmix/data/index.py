@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gdmix.data.piece import SEPARATOR, Piece
+from gdmix.data.piece import SEPARATOR
+from gdmix.data.texts import ascending
+from gdmix.data.vocabulary import Vocabulary
 
 INTERCEPT = "(INTERCEPT)"
+
+
+class Terms(NamedTuple):
+    """The distinct keys that one column held.
+
+    Attributes
+    ----------
+    keys : pa.StringArray
+    ordered : bool
+        Whether the keys have an order of their own, as the positions of a dense block have.
+    """
+
+    keys: pa.StringArray
+    ordered: bool = False
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the order of the keys in an index."""
+        order = ascending(self.keys)
+        if self.ordered:
+            # as numbers: 9 before 10
+            lengths = pc.binary_length(self.keys).to_numpy(zero_copy_only=False)
+            order = order[np.argsort(lengths[order], kind="stable")]
+        return order
 
 
 @dataclass(frozen=True)
@@ -30,16 +55,24 @@ class FeatureIndex:
     keys: pa.StringArray
 
     @classmethod
-    def build(cls, columns: Iterable[Sequence[Piece]]) -> FeatureIndex:
-        """Collect the features of columns, each given as its pieces over all batches.
+    def build(cls, columns: Sequence[Terms]) -> tuple[FeatureIndex, list[NDArray[np.int32]]]:
+        """Collect the features of columns, no two of which share one.
 
         The order follows the columns, then the terms, so that it does not depend on the order of
-        rows or files; the positions of a dense block stay in their own order.
+        rows or files; the positions of a dense block stay in their own order. Returned as well
+        is where each column's keys now lie.
         """
-        parts = [_distinct(pieces) for pieces in columns]
-        if not parts:
-            return cls(pa.array([], pa.string()))
-        return cls(pa.concat_arrays(parts).unique())
+        parts = [pa.array([], pa.string())]
+        positions = []
+        first = 0
+        for column in columns:
+            order = column.order()
+            parts.append(column.keys.take(pa.array(order)))
+            mine = np.empty(len(order), np.int32)
+            mine[order] = np.arange(first, first + len(order), dtype=np.int32)
+            positions.append(mine)
+            first += len(order)
+        return cls(pa.concat_arrays(parts)), positions
 
     def extended(self, others: FeatureIndex) -> FeatureIndex:
         """Return these features where they are, and after them those of `others` that are new."""
@@ -55,13 +88,11 @@ class FeatureIndex:
 
     def positions(self, keys: pa.StringArray) -> NDArray[np.int32]:
         """Return the position of each key, -1 where it is unknown."""
-        found = map(self._positions.get, keys.to_pylist(), repeat(-1))
-        return np.fromiter(found, np.int32, len(keys))
+        return self._vocabulary.find(keys)
 
     @cached_property
-    def _positions(self) -> dict[str, int]:
-        # pc.index_in would hash all keys anew for each column of each batch
-        return {key: position for position, key in enumerate(self.keys.to_pylist())}
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.keys)
 
     def terms_of(self, column: str) -> pa.StringArray:
         """Return the terms of the features of one name, in their order."""
@@ -102,10 +133,3 @@ class FeatureIndex:
         # a term may itself hold the separator: split once
         pairs = pc.split_pattern(self.keys, SEPARATOR, max_splits=1)
         return pc.list_element(pairs, which)
-
-
-def _distinct(pieces: Sequence[Piece]) -> pa.StringArray:
-    if not pieces:
-        return pa.array([], pa.string())
-    keys = pa.concat_arrays([piece.keys for piece in pieces]).unique()
-    return keys if pieces[0].ordered else keys.take(pc.array_sort_indices(keys))

@@ -18,6 +18,8 @@ from gdmix.errors import DataError
 
 SEPARATOR = "\x01"
 
+_SPAN = 1 << 16
+
 
 class Piece(NamedTuple):
     """The features that one column contributes to the rows of one batch.
@@ -48,9 +50,27 @@ class Piece(NamedTuple):
 
 def dictionary(array: pa.Array) -> tuple[NDArray[np.int32], pa.StringArray]:
     """Return the codes of an array without nulls, and its distinct values as strings."""
-    encoded = plain(array).dictionary_encode()
+    values = plain(array)
+    if pa.types.is_int64(values.type) and (dense := _dense_codes(values)) is not None:
+        return dense
+    encoded = values.dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return codes, encoded.dictionary.cast(pa.string())
+
+
+def _dense_codes(array: pa.Int64Array) -> tuple[NDArray[np.int32], pa.StringArray] | None:
+    """Code numbers that lie close together without hashing; None where they do not."""
+    numbers = array.to_numpy(zero_copy_only=False)
+    if not len(numbers):
+        return None
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low >= max(_SPAN, 2 * len(numbers)):
+        return None
+    within = numbers - low
+    there = np.zeros(high - low + 1, bool)
+    there[within] = True
+    codes = np.cumsum(there, dtype=np.int32) - 1
+    return codes[within], pa.array(np.flatnonzero(there) + low).cast(pa.string())
 
 
 def keys_of(column: str, terms: pa.StringArray) -> pa.StringArray:

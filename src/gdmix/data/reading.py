@@ -1,7 +1,7 @@
 """Source → `Dataset` and `FeatureIndex`, in one streamed pass.
 
-Strings become codes batch by batch, so what is held while the pass goes on is about the size
-of the data set that comes out.
+Each batch becomes rows of the data set that comes out and is then dropped, so what is held while
+the pass goes on is about the size of that data set.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gdmix.data.dataset import Csr, Dataset, EntityColumn
+from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
-from gdmix.data.encode import concatenate, encode
 from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout
+from gdmix.data.shard import Shard
 from gdmix.data.source import Source
 from gdmix.data.validation import require_unique
 
@@ -53,15 +53,17 @@ def read(
         A column is missing or of a wrong type, or a value is out of its range.
     """
     known = earlier if indexes is None else indexes
-    batches = list(Decoding(source, layout, label=label, indexes=known).batches())
+    shards = {shard: Shard(None if indexes is None else indexes[shard]) for shard in layout.shards}
+    batches: list[DecodedBatch] = []
+    for batch in Decoding(source, layout, label=label, indexes=known).batches():
+        for shard, features in layout.shards.items():
+            shards[shard].add(batch.rows, [batch.pieces[feature] for feature in features])
+        batches.append(batch._replace(pieces={}))
     if indexes is None:
-        indexes = {
-            shard: FeatureIndex.build([[b.pieces[f] for b in batches] for f in features])
-            for shard, features in layout.shards.items()
-        }
+        indexes = {shard: rows.features() for shard, rows in shards.items()}
         for shard, index in (earlier or {}).items():
             indexes[shard] = index.extended(indexes[shard])
-    dataset = _assemble(batches, layout, indexes)
+    dataset = _dataset(batches, layout, shards, indexes)
     if layout.columns.unique_uid and layout.columns.uid is not None:
         require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])
     return dataset, indexes
@@ -81,30 +83,32 @@ def read_stream(
     """
     decoding = Decoding(source, layout, label=label, check_labels=False, indexes=indexes)
     for batch in decoding.batches():
-        yield _assemble([batch], layout, indexes)
+        shards = {shard: Shard(indexes[shard]) for shard in layout.shards}
+        for shard, features in layout.shards.items():
+            shards[shard].add(batch.rows, [batch.pieces[feature] for feature in features])
+        yield _dataset([batch], layout, shards, indexes)
 
 
-def _assemble(batches: Sequence[DecodedBatch], layout: Layout, indexes: Indexes) -> Dataset:
-    rows = sum(batch.rows for batch in batches)
-    shards: dict[str, Csr] = {}
-    unseen: dict[str, int] = {}
-    for shard, features in layout.shards.items():
-        parts = [encode(b.rows, [b.pieces[f] for f in features], indexes[shard]) for b in batches]
-        shards[shard] = concatenate([csr for csr, _ in parts])
-        unseen[shard] = sum(dropped for _, dropped in parts)
+def _dataset(
+    batches: Sequence[DecodedBatch],
+    layout: Layout,
+    shards: Mapping[str, Shard],
+    indexes: Indexes,
+) -> Dataset:
+    rows = {shard: part.finish(indexes[shard]) for shard, part in shards.items()}
     uids = None
     if batches[0].uid is not None:
         uids = pa.chunked_array([batch.uid for batch in batches])
     return Dataset(
-        rows=rows,
+        rows=sum(batch.rows for batch in batches),
         label=_numbers(batches, "label", 0.0),
         weight=_numbers(batches, "weight", 1.0),
         offset=_numbers(batches, "offset", 0.0),
         has_label="label" in batches[0].numbers,
         uid=uids,
         entities={name: _entities([b.entities[name] for b in batches]) for name in layout.entities},
-        shards=shards,
-        unseen=unseen,
+        shards={shard: csr for shard, (csr, _) in rows.items()},
+        unseen={shard: dropped for shard, (_, dropped) in rows.items()},
     )
 
 

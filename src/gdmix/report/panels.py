@@ -113,13 +113,13 @@ def time_spans(content: Content) -> list[tuple[str, float]]:
         solving[update.coordinate] = solving.get(update.coordinate, 0.0) + update.seconds
     spans: list[tuple[str, float]] = []
     for stage, value in content.seconds.items():
-        if stage != "train":
+        if stage == "solve":
+            spans += solving.items()
+        elif stage == "score":
+            spans.append(("scores, checkpoints", value))
+        # grouping is within the coordinates' seconds
+        elif stage != "group":
             spans.append((stage, value))
-            continue
-        spans += solving.items()
-        # a resumed run remembers solving that this run's clock did not see
-        rest = max(0.0, value - sum(solving.values()))
-        spans.append(("scores, checkpoints", rest))
     return spans
 
 

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 from gdmix.errors import DataError
 
 IS_TEXT = False
-_BATCH_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 19
+_BATCH_VALUES = 1 << 21
+_BUFFER_BYTES = 1 << 20
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -24,10 +26,21 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     file = _open(path)
     try:
         for groups in _runs(file, schema.names):
-            for batch in file.iter_batches(_BATCH_ROWS, groups, schema.names):
+            for batch in file.iter_batches(_rows(file, schema.names), groups, schema.names):
                 yield batch.select(schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(str(path), f"cannot be read: {error}", hint="write it again") from None
+
+
+def _rows(file: pq.ParquetFile, names: list[str]) -> int:
+    """Return the rows to read at once: fewer where rows hold long lists."""
+    values = rows = 1
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        rows += group.num_rows
+        chunks = [group.column(at) for at in range(group.num_columns)]
+        values += sum(c.num_values for c in chunks if c.path_in_schema.split(".")[0] in names)
+    return max(1, min(_BATCH_ROWS, _BATCH_VALUES * rows // values))
 
 
 def _runs(file: pq.ParquetFile, names: list[str]) -> list[list[int]]:
@@ -41,8 +54,8 @@ def _runs(file: pq.ParquetFile, names: list[str]) -> list[list[int]]:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        # pre_buffer would hold every column chunk of a row group in memory
-        return pq.ParquetFile(path, pre_buffer=False)
+        # else whole column chunks of a row group would be held in memory
+        return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             str(path), f"not a Parquet file ({error})", hint="is it complete? write it again"
