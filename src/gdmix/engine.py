@@ -123,6 +123,9 @@ class Engine(Protocol):
     def width(self, rows: Rows, shard: str) -> int:
         """Return the number of features of a shard."""
 
+    def is_full(self, rows: Rows, shard: str) -> bool:
+        """Tell whether every row holds every feature of a shard, in order."""
+
     def reduce(
         self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()
     ) -> tuple[Floats, ...]:

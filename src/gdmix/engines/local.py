@@ -53,13 +53,22 @@ class LocalEngine:
         """Return the number of features of a shard."""
         return rows.shards[shard].width
 
+    def is_full(self, rows: Dataset, shard: str) -> bool:
+        """Tell whether every row holds every feature of a shard, in order."""
+        return rows.full[shard]
+
     def reduce(
         self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
     ) -> tuple[Floats, ...]:
         """Add up what `function` returns for every block of rows, in the order of the blocks."""
         total: tuple[Floats, ...] = ()
         for part in self._each(function, rows, shard, columns):
-            total = tuple(a + b for a, b in zip(total, part, strict=True)) if total else part
+            if total:
+                for sum_, addend in zip(total, part, strict=True):
+                    np.add(sum_, addend, out=sum_)
+            else:
+                # copied, as what a function returns may be its own
+                total = tuple(np.array(array) for array in part)
         return total
 
     def map(
