@@ -123,8 +123,11 @@ class Engine(Protocol):
     def width(self, rows: Rows, shard: str) -> int:
         """Return the number of features of a shard."""
 
-    def is_full(self, rows: Rows, shard: str) -> bool:
-        """Tell whether every row holds every feature of a shard, in order."""
+    def full(self, rows: Rows, shard: str) -> int:
+        """Return the number of features of a shard when every row holds all of them, in order.
+
+        Kernels then need no indices. Otherwise 0.
+        """
 
     def reduce(
         self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()

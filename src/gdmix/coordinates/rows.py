@@ -47,8 +47,7 @@ class LossOverRows:
     @cached_property
     def full(self) -> int:
         """Number of features when every row holds all of them in order, else 0."""
-        is_full = self.engine.is_full(self.rows, self.shard)
-        return self.engine.width(self.rows, self.shard) if is_full else 0
+        return self.engine.full(self.rows, self.shard)
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ class CurvatureOverRows:
         """Return the diagonal of ``H``."""
 
         def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
-            out = np.zeros(len(self.coefficients))
-            curve = self._curve(block, offset)
-            passes.hessian_diagonal(block, self.at.full, curve, self.at.intercept, out)
+            at, point = self.at, self.coefficients
+            out = np.zeros(len(point))
+            passes.hessian_diagonal(at.loss, block, at.full, offset, point, at.intercept, out)
             return (out,)
 
         return self._sum(function)
@@ -106,7 +105,8 @@ class CurvatureOverRows:
     def _curve(self, block: Block, offset: Floats) -> Floats:
         curve = np.empty(len(offset))
         at = self.at
-        passes.margins(block, at.full, self.coefficients, at.intercept, offset, curve)
+        passes.multiply(block, at.full, self.coefficients, at.intercept, curve)
+        curve += offset
         kernels.curvature(at.loss, block, 0, len(curve), curve, curve)
         return curve
 

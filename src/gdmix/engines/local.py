@@ -53,9 +53,9 @@ class LocalEngine:
         """Return the number of features of a shard."""
         return rows.shards[shard].width
 
-    def is_full(self, rows: Dataset, shard: str) -> bool:
-        """Tell whether every row holds every feature of a shard, in order."""
-        return rows.full[shard]
+    def full(self, rows: Dataset, shard: str) -> int:
+        """Return the number of features of a shard when every row holds all of them, else 0."""
+        return rows.shards[shard].width if rows.full[shard] else 0
 
     def reduce(
         self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()

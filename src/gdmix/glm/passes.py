@@ -21,13 +21,9 @@ _AT_ONCE = 512
 
 
 @kernel
-def margins(
-    block: Block, full: int, coefficients: Floats, intercept: int, offset: Floats, out: Floats
-) -> None:
-    """Write ``offset + X b`` to `out`."""
-    _multiply(block, full, 0, len(offset), coefficients, intercept, out)
-    for i in range(len(offset)):
-        out[i] += offset[i]
+def multiply(block: Block, full: int, vector: Floats, intercept: int, out: Floats) -> None:
+    """Write ``X v`` to `out`."""
+    _multiply(block, full, 0, len(out), vector, intercept, out)
 
 
 @kernel
@@ -70,13 +66,29 @@ def hessian_vector(
 
 
 @kernel
-def hessian_diagonal(block: Block, full: int, curve: Floats, intercept: int, out: Floats) -> None:
-    """Add the diagonal of ``X' diag(curve) X`` to `out`."""
-    if full:
-        values = block.values[block.indptr[0] :]
-        full_rows.hessian_diagonal(values, full, 0, len(curve), curve, intercept, out)
-    else:
-        kernels.hessian_diagonal(block, 0, len(curve), curve, intercept, out)
+def hessian_diagonal(
+    loss: Loss,
+    block: Block,
+    full: int,
+    offset: Floats,
+    coefficients: Floats,
+    intercept: int,
+    out: Floats,
+) -> None:
+    """Add the diagonal of the Hessian at ``offset + X b`` to `out`."""
+    rows = len(offset)
+    curve = np.empty(rows)
+    values = block.values[block.indptr[0] :]
+    for start in range(0, rows, _AT_ONCE):
+        stop = min(start + _AT_ONCE, rows)
+        _multiply(block, full, start, stop, coefficients, intercept, curve)
+        for i in range(np.uint64(start), np.uint64(stop)):
+            curve[i] += offset[i]
+        kernels.curvature(loss, block, start, stop, curve, curve)
+        if full:
+            full_rows.hessian_diagonal(values, full, start, stop, curve, intercept, out)
+        else:
+            kernels.hessian_diagonal(block, start, stop, curve, intercept, out)
 
 
 @inner_kernel
