@@ -34,7 +34,6 @@ class LinearModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
-
         full = engine.full(rows, self.shard)
 
         def margins(block: Block) -> NDArray[np.float64]:
