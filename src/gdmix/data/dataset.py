@@ -81,8 +81,8 @@ class Dataset:
         """Return where to cut the rows into blocks; it depends on the data alone.
 
         Sums over blocks are taken in order, so a result has the same bits on any number of
-        threads. A block is large enough for its gradient, or its Hessian, to cost little beside
-        its rows; there are enough of them for many threads, and a number that few divide well.
+        threads. A block is large enough for its gradient to cost little beside its rows. Their
+        number is a power of two: two, four or eight threads share them evenly.
         """
         csr = self.shards[shard]
         work = len(csr.indices) + self.rows
