@@ -66,9 +66,11 @@ def contend(folder, contenders, shape, options):
             if turn == 0 or (past and past[0]["seconds"] < SLOW):
                 found = _run(folder, name, shape, options)
                 past.extend([found] if found else [])
-    done = {name: past for name, past in results.items() if past}
-    best = min(past[0]["objective"] for past in done.values())
-    ours = statistics.median(found["seconds"] for found in done[contenders[0]])
+    done = [past for past in results.values() if past]
+    if not results[contenders[0]]:
+        raise SystemExit(f"{contenders[0]} took longer than {options.limit:.0f} s: raise --limit")
+    best = min(past[0]["objective"] for past in done)
+    ours = statistics.median(found["seconds"] for found in done[0])
     print(f"{'':30} {'median s':>9} {'ratio':>7} {'above best':>11} {'peak / CSR':>11}")
     for name, past in results.items():
         if not past:

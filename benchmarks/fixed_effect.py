@@ -1,8 +1,8 @@
 """The fixed effect: three logistic regressions, against scikit-learn's solvers and glum's.
 
 Every fit runs in a process of its own, in turn with the others, on the same data and the same
-threads. Peers are given a tolerance that brings their objectives within 1e-6 of the best one, where they get
-there in time; gdmix has its default one.
+threads. Peers are given a tolerance that brings their objectives within 1e-6 of the best one,
+where they get there in time; gdmix has its default one.
 """
 
 import argparse
