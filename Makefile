@@ -22,7 +22,7 @@ lint: $(VENV)/.dev  ## formatting, style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## gdmix beside its peers, in one process, to the same optimum
+bench: $(VENV)/.dev  ## gdmix beside its peers, to the same optimum
 	$(BIN)/python benchmarks/random_effects.py
 	$(BIN)/python benchmarks/fixed_effect.py
 

@@ -138,6 +138,12 @@ class Engine(Protocol):
         The function returned takes what is left of a column.
         """
 
+    def full(self, rows: Rows, shard: str) -> int:
+        """Return the number of features of a shard when every row holds all of them, in order.
+
+        Kernels then need no indices. Otherwise 0.
+        """
+
     def reduce(
         self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()
     ) -> tuple[Floats, ...]:

@@ -53,6 +53,29 @@ def test_value_and_gradient(seed, intercept, loss):
     assert_allclose(out, case.before + case.x.T @ (w * slopes), atol=1e-13)
 
 
+@cases
+def test_add_multiples(seed, intercept):
+    case = Case(seed, intercept)
+    out = case.before.copy()
+    kernels.add_multiples(case.block, START, STOP, case.margin, intercept, out)
+    assert_allclose(out, case.before + case.x.T @ case.margin[case.cut], atol=1e-13)
+
+
+@losses
+@cases
+def test_slopes(seed, intercept, loss):
+    case = Case(seed, intercept)
+    margin = case.margin.copy()
+    value = kernels.slopes(loss, case.block, START, STOP, margin)
+    w, y, s = case.block.weight[case.cut], case.block.label[case.cut], case.margin[case.cut]
+    values = [loss.value(a, b) for a, b in zip(s, y, strict=True)]
+    slopes = [loss.d1(a, b) for a, b in zip(s, y, strict=True)]
+    assert value == pytest.approx(w @ values, rel=1e-14)
+    assert_allclose(margin[case.cut], w * slopes, rtol=1e-13)
+    assert np.all(margin[:START] == case.margin[:START])
+    assert np.all(margin[STOP:] == case.margin[STOP:])
+
+
 @losses
 @cases
 def test_value_along(seed, intercept, loss):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.engine import BlockSum, Column, Engine, Rows
-from gdmix.glm import kernels
+from gdmix.glm import kernels, passes, tiles
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
 
@@ -30,10 +31,9 @@ class LossOverRows:
         """Return the weighted sum of losses and its gradient."""
 
         def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
-            margin = self._margins(block, offset, coefficients)
-            gradient = np.zeros_like(coefficients)
-            value = kernels.value_and_gradient(
-                self.loss, block, 0, len(margin), margin, self.intercept, gradient
+            gradient = np.zeros(len(coefficients))
+            value = passes.value_and_gradient(
+                self.loss, block, self.full, offset, coefficients, self.intercept, gradient
             )
             return np.asarray(value), gradient
 
@@ -42,61 +42,74 @@ class LossOverRows:
 
     def curvature(self, coefficients: Floats) -> CurvatureOverRows:
         """Return the Hessian at `coefficients`."""
+        return CurvatureOverRows(self, coefficients)
 
-        def function(block: Block, offset: Floats) -> Floats:
-            margin = self._margins(block, offset, coefficients)
-            kernels.curvature(self.loss, block, 0, len(margin), margin, margin)
-            return margin
-
-        column = self.engine.map(function, self.rows, self.shard, (self.offset,))
-        return CurvatureOverRows(self, column, len(coefficients))
-
-    def _margins(self, block: Block, offset: Floats, coefficients: Floats) -> Floats:
-        margin = np.empty(len(offset))
-        kernels.multiply(block, 0, len(margin), coefficients, self.intercept, margin)
-        margin += offset
-        return margin
+    @cached_property
+    def full(self) -> int:
+        """Number of features when every row holds all of them in order, else 0."""
+        return self.engine.full(self.rows, self.shard)
 
 
 @dataclass(frozen=True)
 class CurvatureOverRows:
-    """The Hessian at one point: rows, their curvatures, and a vector's product with both."""
+    """The Hessian at one point. All but `multiply` take one pass over the rows.
+
+    Attributes
+    ----------
+    at : LossOverRows
+    coefficients : float64[d]
+        The point.
+    """
 
     at: LossOverRows
-    column: Column
-    size: int
+    coefficients: Floats
 
     def multiply(self, vector: Floats) -> Floats:
-        """Return ``H v``."""
+        """Return ``H v``: one pass, and one more at the first call."""
 
         def function(block: Block, curve: Floats) -> tuple[Floats, ...]:
-            out = np.zeros(self.size)
-            kernels.hessian_vector(block, 0, len(curve), curve, vector, self.at.intercept, out)
+            out = np.zeros(len(vector))
+            passes.hessian_vector(block, self.at.full, curve, vector, self.at.intercept, out)
             return (out,)
 
-        return self._sum(function)
+        at = self.at
+        return at.engine.reduce(function, at.rows, at.shard, (self._column,))[0]
 
     def diagonal(self) -> Floats:
         """Return the diagonal of ``H``."""
 
-        def function(block: Block, curve: Floats) -> tuple[Floats, ...]:
-            out = np.zeros(self.size)
-            kernels.hessian_diagonal(block, 0, len(curve), curve, self.at.intercept, out)
+        def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
+            at, point = self.at, self.coefficients
+            out = np.zeros(len(point))
+            passes.hessian_diagonal(at.loss, block, at.full, offset, point, at.intercept, out)
             return (out,)
 
         return self._sum(function)
 
     def dense(self) -> Floats:
         """Return ``H`` itself, both triangles."""
+        intercept = self.at.intercept
+        width = len(self.coefficients) - intercept
 
-        def function(block: Block, curve: Floats) -> tuple[Floats, ...]:
-            out = np.zeros((self.size, self.size))
-            kernels.hessian(block, 0, len(curve), curve, self.at.intercept, out)
-            return (out,)
+        def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
+            return (tiles.hessian(block, self._curve(block, offset), width, intercept),)
 
         upper = self._sum(function)
-        return np.triu(upper) + np.triu(upper, 1).T
+        return np.asarray(upper + np.triu(upper, 1).T)
+
+    @cached_property
+    def _column(self) -> Column:
+        at = self.at
+        return at.engine.map(self._curve, at.rows, at.shard, (at.offset,))
+
+    def _curve(self, block: Block, offset: Floats) -> Floats:
+        curve = np.empty(len(offset))
+        at = self.at
+        passes.multiply(block, at.full, self.coefficients, at.intercept, curve)
+        curve += offset
+        kernels.curvature(at.loss, block, 0, len(curve), curve, curve)
+        return curve
 
     def _sum(self, function: BlockSum) -> Floats:
         at = self.at
-        return at.engine.reduce(function, at.rows, at.shard, (self.column,))[0]
+        return at.engine.reduce(function, at.rows, at.shard, (at.offset,))[0]

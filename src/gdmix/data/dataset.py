@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from gdmix.jit import kernel
+
+# values in a block: the least that is worth a call, and what a thread may have at once
+_SMALL, _LARGE = 1 << 18, 1 << 22
+_MANY = 32
 
 
 class Csr(NamedTuple):
@@ -74,9 +81,35 @@ class Dataset:
         """Return where to cut the rows into blocks; it depends on the data alone.
 
         Sums over blocks are taken in order, so a result has the same bits on any number of
-        threads. A block is large enough for its gradient to cost little beside its rows.
+        threads. A block is large enough for its gradient to cost little beside its rows. Their
+        number is a power of two: two, four or eight threads share them evenly.
         """
         csr = self.shards[shard]
-        per_block = max(1 << 18, 4 * csr.width)
-        count = max(1, min(self.rows, round((len(csr.indices) + self.rows) / per_block)))
-        return np.linspace(0, self.rows, count + 1).astype(np.int64)
+        work = len(csr.indices) + self.rows
+        most = max(_MANY, work // _LARGE)
+        count = min(most, max(1, work // max(_SMALL, 8 * csr.width)))
+        # up to the next power of two
+        count = 1 << (count - 1).bit_length()
+        return np.linspace(0, self.rows, max(1, min(self.rows, count)) + 1).astype(np.int64)
+
+    @cached_property
+    def full(self) -> dict[str, bool]:
+        """Whether every row holds every feature, in order, by shard."""
+        return {
+            name: is_full(csr.indptr, csr.indices, csr.width) for name, csr in self.shards.items()
+        }
+
+
+@kernel
+def is_full(indptr: NDArray[np.int64], indices: NDArray[np.int32], width: int) -> bool:
+    """Tell whether every row holds the features 0 to ``width - 1`` in this order."""
+    for i in range(len(indptr) - 1):
+        begin = indptr[i]
+        if indptr[i + 1] - begin != width:
+            return False
+        wrong = 0
+        for k in range(width):
+            wrong += indices[np.uint64(begin + k)] != k
+        if wrong:
+            return False
+    return True

@@ -80,13 +80,22 @@ class LocalEngine:
         left = cached[shard, by]
         return left.rows, lambda column: column[left.positions]
 
+    def full(self, rows: Dataset, shard: str) -> int:
+        """Return the number of features of a shard when every row holds all of them, else 0."""
+        return rows.shards[shard].width if rows.full[shard] else 0
+
     def reduce(
         self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
     ) -> tuple[Floats, ...]:
         """Add up what `function` returns for every block of rows, in the order of the blocks."""
         total: tuple[Floats, ...] = ()
         for part in self._each(function, rows, shard, columns):
-            total = tuple(a + b for a, b in zip(total, part, strict=True)) if total else part
+            if total:
+                for sum_, addend in zip(total, part, strict=True):
+                    np.add(sum_, addend, out=sum_)
+            else:
+                # copied, as what a function returns may be its own
+                total = tuple(np.array(array) for array in part)
         return total
 
     def map(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.engine import Column, Engine, Rows
-from gdmix.glm.kernels import Block, multiply
+from gdmix.glm.kernels import Block
+from gdmix.glm.passes import multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,11 @@ class LinearModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
+        full = engine.full(rows, self.shard)
 
         def margins(block: Block) -> NDArray[np.float64]:
             out = np.empty(len(block.label))
-            multiply(block, 0, len(out), self.coefficients, self.intercept, out)
+            multiply(block, full, self.coefficients, self.intercept, out)
             return out
 
         return engine.map(margins, rows, self.shard)
