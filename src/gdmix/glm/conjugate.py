@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_EPS = float(np.finfo(np.float64).eps)
+
 
 class Product(Protocol):
     """A symmetric matrix as conjugate gradients see it."""
@@ -54,8 +56,10 @@ def conjugate_gradients(
         passes += 1
         product = curvature.multiply(direction / scale) / scale
         bend = float(direction @ product)
-        length = squared / bend if bend > 0.0 else np.inf
-        leaves = length == np.inf or np.linalg.norm(move + length * direction) > radius
+        # in the preconditioner's scale the diagonal is 1: less than this is rounding
+        flat = bend <= _EPS * float(direction @ direction)
+        length = np.inf if flat else squared / bend
+        leaves = flat or np.linalg.norm(move + length * direction) > radius
         if leaves:
             length = _to_boundary(move, direction, radius)
         move = move + length * direction
