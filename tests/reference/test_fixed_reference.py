@@ -93,7 +93,7 @@ def test_the_end_is_an_optimum(heart, loss, penalty, normalization):
         if own is not None:
             c, z = own.normalized(b, 1), (x - own.shift) * own.factor
         values.append(found.objective)
-        assert list(found.summary.statuses)[0].ok, method
+        assert next(iter(found.summary.statuses)).ok, method
         assert steepness(loss, design(z), y, c, expected) < 1e-7, method
         assert found.penalty == pytest.approx(expected.value(c), rel=1e-9, abs=1e-12)
         if "box" in penalty:
@@ -102,7 +102,7 @@ def test_the_end_is_an_optimum(heart, loss, penalty, normalization):
 
 
 @pytest.mark.parametrize("optimizer", ["auto", "owlqn"])
-def test_lasso_equals_liblinear_and_glum(heart, optimizer):
+def test_lasso_equals_scikit_learns_and_glums(heart, optimizer):
     x, y = _task(heart, Logistic())
     options = {"l2": 0.0, "l1": 10.0, "optimizer": optimizer, **EXACT}
     ours = fit(x, y, Logistic(), options).part.coefficients
@@ -209,5 +209,5 @@ def test_the_lasso_of_the_census_to_the_last_digits(shared_data, optimizer, name
     found = fit(x, y, Logistic(), {**options, "max_iterations": 400})
     penalty = Penalty.ridge(np.zeros(124))._replace(l1=np.r_[0.0, np.ones(123)])
     c = found.part.coefficients
-    assert list(found.summary.statuses)[0].ok
+    assert next(iter(found.summary.statuses)).ok
     assert steepness(Logistic(), design(x), y, c, penalty) < 2e-8

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -179,7 +181,7 @@ def test_the_trace_is_whole():
         trace = found.summary.trace
         assert [record.iteration for record in trace] == list(range(len(trace)))
         assert trace[-1].value == found.objective
-        assert all(a.evaluations < b.evaluations for a, b in zip(trace, trace[1:], strict=False))
+        assert all(a.evaluations < b.evaluations for a, b in pairwise(trace))
 
 
 def test_variances_of_what_nothing_is_told_are_infinite():
