@@ -11,11 +11,14 @@ from gdmix.glm.kernels import Block
 from gdmix.glm.lbfgs import LBFGS
 from gdmix.glm.losses import Logistic
 from gdmix.glm.minimize import minimize
+from gdmix.glm.newton import Newton
 from gdmix.glm.objective import Objective
 from gdmix.glm.tron import TRON
 from tests.regression import Regression, best, ridge
 
-methods = pytest.mark.parametrize("method", [LBFGS(), TRON()], ids=["lbfgs", "tron"])
+methods = pytest.mark.parametrize(
+    "method", [LBFGS(), TRON(), Newton()], ids=["lbfgs", "tron", "newton"]
+)
 penalties = pytest.mark.parametrize("l2", [0.01, 1.0, 100.0])
 
 

@@ -33,7 +33,7 @@ def test_many_coefficients_keep_ten_pairs():
 
     point = Point(np.zeros(200), 0.0, np.zeros(200))
     iteration = LBFGS(memory=30, large=100).start(Flat(), point)
-    assert iteration._pairs.maxlen == 10
+    assert iteration._pairs.memory == 10
 
 
 def test_a_direction_that_leads_nowhere_is_no_move():

@@ -3,12 +3,15 @@ import pytest
 
 from gdmix.glm.lbfgs import LBFGS
 from gdmix.glm.minimize import minimize
+from gdmix.glm.newton import Newton
 from gdmix.glm.objective import Objective
 from gdmix.glm.status import Status
 from gdmix.glm.tron import TRON
 from tests.regression import Regression, best, logistic, ridge, ridge_solution
 
-methods = pytest.mark.parametrize("method", [LBFGS(), TRON()], ids=["lbfgs", "tron"])
+methods = pytest.mark.parametrize(
+    "method", [LBFGS(), TRON(), Newton()], ids=["lbfgs", "tron", "newton"]
+)
 
 
 def _minimize(objective, size, method, start=None, tolerance=1e-9, limit=1000):

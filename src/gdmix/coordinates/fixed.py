@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
 from gdmix.coordinates.keeping import Kept
+from gdmix.coordinates.regression import Regression
 from gdmix.coordinates.rows import LossOverRows
 from gdmix.coordinates.sparsity import drop_small
 from gdmix.data.sampling import Thinning
@@ -16,19 +18,26 @@ from gdmix.engine import Column, Engine, Rows
 from gdmix.errors import ConfigError
 from gdmix.glm.lbfgs import LBFGS
 from gdmix.glm.minimize import Method, Minimum, minimize
-from gdmix.glm.objective import Objective
+from gdmix.glm.newton import Newton
+from gdmix.glm.penalties import Penalty
+from gdmix.glm.piecewise import Piecewise
+from gdmix.glm.subgradient import Edges
 from gdmix.glm.tron import TRON
+from gdmix.glm.variance import LARGEST_DENSE
 from gdmix.models.linear import LinearModel
+from gdmix.options import INVALID
 
-_METHODS: dict[str, Method] = {"lbfgs": LBFGS(), "tron": TRON()}
+NEWTON_LIMIT = 256
+"""Most coefficients for which `auto` forms the Hessian."""
 
 
 class FixedEffect(Coordinate):
-    """One coefficient vector for all samples, by L-BFGS or TRON."""
+    """One coefficient vector for all samples."""
 
-    optimizer: Literal["lbfgs", "tron"] = Field(
-        default="lbfgs",
-        description="`tron` needs fewer, costlier iterations; better on ill-conditioned data.",
+    optimizer: Literal["auto", "lbfgs", "tron", "newton", "owlqn", "lbfgsb"] = Field(
+        default="auto",
+        description=f"`auto`: `newton` up to {NEWTON_LIMIT} coefficients, else `owlqn` under an L1 "
+        "penalty, `lbfgsb` under bounds, `lbfgs`. `tron` is for ill-conditioned data.",
     )
 
     down_sampling: float = Field(
@@ -39,39 +48,64 @@ class FixedEffect(Coordinate):
         "the rows of label 0 are left out. The weights of the rest make up for it.",
     )
 
+    @model_validator(mode="after")
+    def _require_fit(self) -> Self:
+        kinked = self.l1 > 0.0
+        if self.elastic_net is not None:
+            kinked = self.elastic_net.weight * self.elastic_net.alpha > 0.0
+        misfit, able = "", ""
+        if kinked and self.optimizer in ("lbfgs", "tron", "lbfgsb"):
+            misfit = "elastic_net with an L1 part" if self.elastic_net is not None else "l1"
+            able = "auto, owlqn or newton"
+        elif self.bounds and self.optimizer in ("lbfgs", "tron"):
+            misfit, able = "bounds", "auto, lbfgsb, owlqn or newton"
+        if misfit:
+            found = f"optimizer: found {self.optimizer!r} with {misfit}; expected {able}"
+            raise PydanticCustomError(INVALID, "{text}", {"text": found})
+        return self
+
     def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
-        """Solve the regression against `offset`; see `Coordinate.fit`."""
-        intercept, shard, start = int(self.intercept), setting.shard, setting.start
-        every = rows
+        """Solve the regression against `offset`; see `Coordinate.fit`.
+
+        Raises
+        ------
+        ConfigError
+            Full variances, or Newton's method, are asked for too many coefficients.
+        """
+        intercept, shard, every = int(self.intercept), setting.shard, rows
         rows, offset = self._active(engine, rows, setting, offset)
         width = engine.width(rows, shard)
+        self._require_room(intercept + width)
+        loss = LossOverRows(engine, rows, shard, setting.loss, offset, intercept)
         penalty = self.penalty(width, setting)
-        losses = LossOverRows(engine, rows, shard, setting.loss, offset, intercept)
-        kept = None if setting.previous is None else Kept.of(setting.previous, losses)
-        if setting.prior is not None:
-            known = setting.prior
-            penalty = penalty.with_prior(known.coefficients, known.variances, self.prior_weight)
-        holding = penalty if kept is None else kept.held(penalty)
-        found = minimize(
-            Objective(losses, holding),
-            np.zeros(intercept + width) if start is None else start.coefficients,
-            _METHODS[self.optimizer],
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
-        )
-        drop_small(
-            found.coefficients,
-            self.sparsity_threshold,
-            penalty,
-            np.arange(intercept, dtype=np.int64),
-        )
-        part = LinearModel(shard, intercept, found.coefficients)
+        problem = Regression.of(loss, penalty, setting, self.prior_weight, intercept)
+        kept = None if setting.previous is None else Kept.of(setting.previous, loss)
+        found = self._minimize(problem if kept is None else kept.held(problem), setting.start)
+        coefficients = problem.end(found.coefficients)
+        heads = np.arange(intercept, dtype=np.int64)
+        drop_small(coefficients, self.sparsity_threshold, problem.penalty, heads)
+        variances = None
+        if self.variance != "none":
+            variances = problem.variances(coefficients, self.variance == "full")
+        part = LinearModel(shard, intercept, coefficients, variances)
         summary = _summary(found)._replace(passive=engine.count(every) - engine.count(rows))
         if kept is not None:
-            part = kept.restored(part, penalty)
+            part = kept.restored(part, problem.penalty)
             summary = summary._replace(kept_coefficients=len(kept.at))
-        own = penalty.value(part.coefficients)
+        own = problem.cost(part.coefficients)
         return Fit(part, part.score(engine, every), found.value, own, summary)
+
+    def _minimize(self, problem: Regression, start: LinearModel | None) -> Minimum:
+        objective = problem.objective
+        zeros = np.zeros(len(problem.penalty.mean))
+        return minimize(
+            objective,
+            zeros if start is None else problem.begin(start.coefficients).copy(),
+            self._method(objective.penalty),
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+            slope_at_zero=objective.penalty.smooth_value_and_gradient(zeros)[1],
+        )
 
     def _active(
         self, engine: Engine, rows: Rows, setting: Setting, offset: Column
@@ -88,6 +122,26 @@ class FixedEffect(Coordinate):
                 hint="take a larger share",
             )
         return left, take(offset)
+
+    def _method(self, penalty: Penalty) -> Method:
+        edges = None if penalty.smooth else Edges(penalty.l1, penalty.lower, penalty.upper)
+        few = self.optimizer == "auto" and len(penalty.l1) <= NEWTON_LIMIT
+        if few or self.optimizer == "newton":
+            return Newton(edges)
+        if edges is not None or self.optimizer in ("owlqn", "lbfgsb"):
+            return Piecewise(Edges(penalty.l1, penalty.lower, penalty.upper))
+        return TRON() if self.optimizer == "tron" else LBFGS()
+
+    def _require_room(self, size: int) -> None:
+        for option, value in (("variance", "full"), ("optimizer", "newton")):
+            if getattr(self, option) == value and size > LARGEST_DENSE:
+                other = "simple" if option == "variance" else "auto"
+                raise ConfigError(
+                    f"{option}: {value}",
+                    f"found {size} coefficients",
+                    f"at most {LARGEST_DENSE}",
+                    f"{option}: {other} knows no limit",
+                )
 
 
 def _summary(found: Minimum) -> Summary:

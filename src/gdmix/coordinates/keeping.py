@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.coordinates.regression import Regression
 from gdmix.coordinates.rows import LossOverRows
 from gdmix.glm.kernels import Block
 from gdmix.glm.penalties import Penalty
@@ -44,9 +46,10 @@ class Kept(NamedTuple):
         counts = rows.engine.reduce(function, rows.rows, rows.shard)[0]
         return cls(previous, np.flatnonzero(counts == 0.0))
 
-    def held(self, penalty: Penalty) -> Penalty:
-        """Return a penalty under which they do not move."""
-        return penalty.held(self.at, self.previous.coefficients[self.at])
+    def held(self, problem: Regression) -> Regression:
+        """Return a regression in which they do not move."""
+        penalty = problem.penalty.held(self.at, self.previous.coefficients[self.at])
+        return replace(problem, penalty=penalty)
 
     def restored(self, part: LinearModel, penalty: Penalty) -> LinearModel:
         """Return a part with their very bits, within the bounds, and their old variances."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.jit import inner_kernel
+from gdmix.jit import inner_kernel, kernel
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +42,13 @@ def least_subgradient(slope: float, b: float, l1: float, lower: float, upper: fl
     if (b <= lower and found > 0.0) or (b >= upper and found < 0.0):
         return 0.0
     return found
+
+
+@kernel
+def least_subgradients(edges: Edges, slope: Floats, b: Floats, out: Floats) -> None:
+    """Write the least subgradient of every coefficient."""
+    for j in range(len(b)):
+        out[j] = least_subgradient(slope[j], b[j], edges.l1[j], edges.lower[j], edges.upper[j])
 
 
 @inner_kernel

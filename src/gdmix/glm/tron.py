@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.glm.conjugate import conjugate_gradients
 from gdmix.glm.minimize import Point, Step
-from gdmix.glm.objective import Curvature, SmoothFunction
+from gdmix.glm.objective import SmoothFunction
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +36,10 @@ class TRON:
 
     max_inner: int = 200
     max_failures: int = 20
+
+    @property
+    def edges(self) -> None:
+        """None: it minimizes smooth functions alone."""
 
     def start(self, function: SmoothFunction, point: Point) -> _TRONIteration:
         """Prepare to iterate from `point`."""
@@ -60,7 +65,9 @@ class _TRONIteration:
         evaluations = 1
         predicted = 0.0
         for _ in range(self._options.max_failures):
-            move, predicted, spent = self._inner(curvature, scale, point.gradient, enough)
+            move, predicted, spent = conjugate_gradients(
+                curvature, scale, point.gradient, self._radius, enough, self._options.max_inner
+            )
             coefficients = point.coefficients + move
             found = Point(coefficients, *self._function.value_and_gradient(coefficients))
             evaluations += spent + 1
@@ -77,42 +84,3 @@ class _TRONIteration:
             self._radius = _SHRINK * min(self._radius, length)
         elif ratio > _GOOD and length >= 0.99 * self._radius:
             self._radius *= _GROW
-
-    def _inner(
-        self, curvature: Curvature, scale: Floats, gradient: Floats, enough: float
-    ) -> tuple[Floats, float, int]:
-        """Return a step, the decrease it promises and the passes it took.
-
-        Norms are in the preconditioner's scale.
-        """
-        start = -gradient / scale
-        move, residual, direction = np.zeros_like(start), start.copy(), start.copy()
-        squared = float(residual @ residual)
-        target = enough * np.sqrt(squared)
-        passes = 0
-        while passes < self._options.max_inner:
-            passes += 1
-            product = curvature.multiply(direction / scale) / scale
-            bend = float(direction @ product)
-            length = squared / bend if bend > 0.0 else np.inf
-            leaves = length == np.inf or np.linalg.norm(move + length * direction) > self._radius
-            if leaves:
-                length = _to_boundary(move, direction, self._radius)
-            move = move + length * direction
-            residual = residual - length * product
-            following = float(residual @ residual)
-            if leaves or np.sqrt(following) <= target:
-                break
-            direction = residual + following / squared * direction
-            squared = following
-        # the residual is -g - H move: the quadratic model costs no further pass
-        return move / scale, 0.5 * float(move @ (start + residual)), passes
-
-
-def _to_boundary(move: Floats, direction: Floats, radius: float) -> float:
-    """Return how far it is along `direction`; without a boundary, the gradient's length."""
-    if np.isinf(radius):
-        return 0.0 if np.any(move) else 1.0
-    a, b = float(direction @ direction), float(move @ direction)
-    c = radius * radius - float(move @ move)
-    return float(c / (b + np.sqrt(b * b + a * c)))
