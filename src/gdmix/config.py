@@ -79,6 +79,11 @@ class ModelOptions(Columns):
     metrics: tuple[str, ...] = Field(
         default=(), description="Evaluated on validation data; by default the task's own."
     )
+    statistics: bool = Field(
+        default=False,
+        description="Whether statistics of every feature are saved with the model; those that "
+        "`normalization` takes are saved in any case.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

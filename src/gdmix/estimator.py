@@ -19,7 +19,7 @@ from gdmix.errors import ConfigError, ModelError
 from gdmix.history import as_plain
 from gdmix.metrics import METRICS
 from gdmix.models.mixed import Mixed
-from gdmix.planning import make_plan
+from gdmix.planning import make_plan, statistics_of
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.directory import Saved, load_model, save_model
 
@@ -104,8 +104,10 @@ class MixedModel:
         if validation is not None:
             held_out, _ = read(open_source(validation, "validation"), layout, indexes)
         engine = LocalEngine(self.threads)
-        state = descend(engine, make_plan(options, indexes), rows, held_out, State(), observers)
-        self.model_ = Mixed(state.parts, indexes)
+        statistics = statistics_of(engine, options, rows)
+        plan = make_plan(options, indexes, statistics)
+        state = descend(engine, plan, rows, held_out, State(), observers)
+        self.model_ = Mixed(state.parts, indexes, statistics)
         self.history_ = [as_plain(update) for update in state.history]
         return self
 

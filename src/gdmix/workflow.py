@@ -21,7 +21,7 @@ from gdmix.descent import State, Update, descend
 from gdmix.engines.local import LocalEngine
 from gdmix.history import as_plain
 from gdmix.models.mixed import Mixed
-from gdmix.planning import make_plan
+from gdmix.planning import make_plan, statistics_of
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
 from gdmix.store.aside import replacing, write_text
@@ -112,9 +112,12 @@ def train(
         engine = LocalEngine(options.threads, watcher.share)
         observers = [checkpoints.save, log.update, watcher.update]
         with clock.stage("train"):
-            descend(engine, make_plan(options, indexes), rows, held_out, state, observers)
+            statistics = statistics_of(engine, options, rows)
+            plan = make_plan(options, indexes, statistics)
+            descend(engine, plan, rows, held_out, state, observers)
         with clock.stage("write"):
-            run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
+            model = Mixed(state.parts, indexes, statistics)
+            run = Run(path, options, model, state.history, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
         log.event("finish", seconds=clock.seconds)
     return run
