@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
+from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import METRICS
 from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList
@@ -79,6 +88,16 @@ class ModelOptions(Columns):
     metrics: tuple[str, ...] = Field(
         default=(), description="Evaluated on validation data; by default the task's own."
     )
+    grid: dict[str, tuple[FiniteFloat, ...]] = Field(
+        default={},
+        description="Values to try of numeric options of coordinates, as `global.l2: [10, 1]`: "
+        "every combination is trained, and the first metric chooses.",
+    )
+    keep_best: bool = Field(
+        default=False,
+        description="Whether a model is taken after the update, once every coordinate was "
+        "updated, where the first metric was best, not after the last.",
+    )
     statistics: bool = Field(
         default=False,
         description="Whether statistics of every feature are saved with the model; those that "
@@ -91,6 +110,7 @@ class ModelOptions(Columns):
         self._check_bags()
         for name, coordinate in self.coordinates.items():
             self._check_columns(name, coordinate)
+        self._check_grid()
         return self
 
     def _check_metrics(self) -> None:
@@ -127,6 +147,30 @@ class ModelOptions(Columns):
             problem = f"{coordinate.entity!r} is the label; expected the column of an id"
             raise _invalid(f"coordinates.{name}.entity", problem)
 
+    def _check_grid(self) -> None:
+        if problem := fault_of(self.grid, self.coordinates):
+            raise _invalid("grid", problem)
+        for point in points_of(self.grid) if self.grid else ():
+            try:
+                self._at(point)
+            except ConfigError as error:
+                raise _invalid("grid", str(error)) from None
+
+    def at_points(self) -> list[tuple[Point, ModelOptions]]:
+        """Return the points of the grid, from the largest values down, and the options there."""
+        return [(point, self._at(point)) for point in points_of(self.grid)]
+
+    def _at(self, point: Point) -> ModelOptions:
+        plain = {name: item for name, item in self.plain().items() if name in _MODEL_FIELDS}
+        plain.pop("grid", None)
+        for key, value in point.items():
+            *parents, option = key.split(".")
+            place = plain["coordinates"]
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[option] = value
+        return ModelOptions.parse(plain)
+
     @property
     def kind(self) -> Task:
         """The task's loss, labels, link and metrics."""
@@ -157,6 +201,9 @@ class ModelOptions(Columns):
         return Layout(self, entities, shards, options, self.kind.labels)
 
 
+_MODEL_FIELDS = ModelOptions.model_fields
+
+
 class TrainOptions(ModelOptions):
     """A training run: a model, its data, and where the results go."""
 
@@ -166,6 +213,11 @@ class TrainOptions(ModelOptions):
     output: str = Field(min_length=1, description="Run directory to write.")
     threads: int | None = Field(
         default=None, ge=1, description="Threads that run kernels; all cores by default."
+    )
+    output_mode: Literal["none", "best", "explicit", "all"] = Field(
+        default="best",
+        description="Models to write: none, only metrics; `best`; `explicit`, that of every point "
+        "of the grid too, in `models/`; `all`, which is the same.",
     )
     report: bool = Field(default=True, description="Whether to write report.html.")
 
@@ -191,5 +243,4 @@ class TrainOptions(ModelOptions):
 
     def model_options(self) -> ModelOptions:
         """Return the part that defines the model."""
-        names = ModelOptions.model_fields
-        return ModelOptions.model_construct(**{name: getattr(self, name) for name in names})
+        return ModelOptions.model_construct(**{name: getattr(self, name) for name in _MODEL_FIELDS})

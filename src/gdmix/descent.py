@@ -60,10 +60,13 @@ class State:
     parts : dict of str to Part
         The latest part of every coordinate updated so far.
     history : list of Update
+    best : dict of str to Part
+        The parts after the update that validated best, where an observer keeps them.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
     history: list[Update] = field(default_factory=list)
+    best: dict[str, Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,9 @@ def descend(
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
         name = names[position]
-        setting = plan.settings[name]._replace(start=state.parts.get(name))
+        setting = plan.settings[name]._replace(
+            start=state.parts.get(name, plan.settings[name].start)
+        )
         offset = scores.without(name)
         started = time.perf_counter()
         fit = plan.coordinates[name].fit(engine, train, setting, offset)

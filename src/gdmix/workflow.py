@@ -2,6 +2,7 @@
 
 run/
   config.yaml  model/  scores/<split>/*.parquet  metrics.json  report.html  log.jsonl
+  models/<number>/        of every point of a grid, where asked for
   checkpoints/            while the run goes on
 """
 
@@ -17,17 +18,21 @@ from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import Indexes, read
 from gdmix.data.source import open_source
-from gdmix.descent import State, Update, descend
+from gdmix.descent import State, Update
 from gdmix.engines.local import LocalEngine
+from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.models.mixed import Mixed
-from gdmix.planning import make_plan, statistics_of
+from gdmix.planning import statistics_of
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
+from gdmix.selection import Swept
 from gdmix.store.aside import replacing, write_text
-from gdmix.store.checkpoint import Checkpoints, identity
+from gdmix.store.checkpoint import identity
 from gdmix.store.directory import Saved, save_model
+from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder
+from gdmix.sweep import Material, require_validation, sweep
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -41,6 +46,9 @@ class Watcher:
 
     def share(self, done: float) -> None:
         """Hear which share of a random effect's entities is solved, from 0 to 1."""
+
+    def point(self, number: int, point: Point) -> None:
+        """Hear that a point of the grid begins, from 1; without a grid there is one."""
 
     def update(self, update: Update, state: State) -> None:
         """Hear how an update of a coordinate went."""
@@ -56,7 +64,9 @@ class Run:
         The run directory.
     options : TrainOptions
     model : Mixed
-    history : list of Update
+        The chosen one.
+    swept : Swept
+        All points of the grid, and which was chosen.
     seconds : dict of str to float
         By stage: kernels, read, train, write.
     """
@@ -64,8 +74,13 @@ class Run:
     path: Path
     options: TrainOptions
     model: Mixed
-    history: list[Update]
+    swept: Swept
     seconds: dict[str, float]
+
+    @property
+    def history(self) -> list[Update]:
+        """The record of every update of the chosen point."""
+        return self.swept.best.history
 
 
 def train(
@@ -95,29 +110,31 @@ def train(
         The output is taken or cannot be written, or does not fit the run to resume.
     """
     path = Path(options.output)
+    require_validation(options, given=bool(options.validation))
     watcher = watcher or Watcher()
     clock = Stopwatch(watcher.stage)
+    engine = LocalEngine(options.threads, watcher.share)
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
             rows, held_out, indexes = _read(options)
+            statistics = statistics_of(engine, options, rows)
         data = identity(options.model_options(), indexes, rows, held_out)
-        checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
-        state = checkpoints.load() if resume else State()
+        points = StoredPoints(path, options, indexes, statistics, data)
+        if resume:
+            points.load()
         make_folder(path, resume=resume)
         log = RunLog(path / LOG)
         log.event("start", rows=rows.rows, resumed=resume)
         write_text(path / "config.yaml", options.to_yaml())
         with clock.stage("kernels"):
             warm_up(options)
-        engine = LocalEngine(options.threads, watcher.share)
-        observers = [checkpoints.save, log.update, watcher.update]
+        material = Material(rows, held_out, indexes, statistics)
+        observers = [log.update, watcher.update]
         with clock.stage("train"):
-            statistics = statistics_of(engine, options, rows)
-            plan = make_plan(options, indexes, statistics)
-            descend(engine, plan, rows, held_out, state, observers)
+            swept = sweep(engine, options, material, points, observers, [log.point, watcher.point])
         with clock.stage("write"):
-            model = Mixed(state.parts, indexes, statistics)
-            run = Run(path, options, model, state.history, clock.seconds)
+            model = Mixed(swept.best.parts, indexes, statistics)
+            run = Run(path, options, model, swept, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
         log.event("finish", seconds=clock.seconds)
     return run
@@ -133,25 +150,32 @@ def _read(options: TrainOptions) -> tuple[Dataset, Dataset | None, Indexes]:
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:
+    best = run.swept.best
     history = [as_plain(update) for update in run.history]
-    save_model(run.path / "model", Saved(run.options.model_options(), run.model, history))
     unseen: dict[str, dict[str, Any]] = {}
-    for split, rows in splits.items():
-        if rows is not None:
-            found = Unseen()
-            table = score_rows(engine, run.options, run.model, rows, found)
-            with replacing(run.path / "scores" / split, _SCORES) as aside:
-                aside.mkdir(parents=True)
-                pq.write_table(table, aside / _SCORES, compression="zstd")
-            unseen[split] = {
-                "rows": found.rows,
-                "entities": dict(found.entities),
-                "features": dict(found.features),
-            }
+    if run.options.output_mode != "none":
+        save_model(run.path / "model", Saved(best.options, run.model, history))
+        for split, rows in splits.items():
+            if rows is not None:
+                unseen[split] = _write_scores(run, engine, split, rows)
     metrics = {
-        "final": dict(run.history[-1].metrics),
+        "final": dict(best.update.metrics),
+        **run.swept.as_plain(),
         "history": history,
         "unseen": unseen,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
     finish(run.path, metrics)
+
+
+def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> dict[str, Any]:
+    found = Unseen()
+    table = score_rows(engine, run.options, run.model, rows, found)
+    with replacing(run.path / "scores" / split, _SCORES) as aside:
+        aside.mkdir(parents=True)
+        pq.write_table(table, aside / _SCORES, compression="zstd")
+    return {
+        "rows": found.rows,
+        "entities": dict(found.entities),
+        "features": dict(found.features),
+    }
