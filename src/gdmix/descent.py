@@ -140,9 +140,9 @@ def descend(
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
         name = names[position]
-        setting = plan.settings[name]._replace(
-            start=state.parts.get(name, plan.settings[name].start)
-        )
+        setting = plan.settings[name]
+        if sweep or setting.start is None:
+            setting = setting._replace(start=state.parts.get(name))
         offset = scores.without(name)
         started = time.perf_counter()
         fit = plan.coordinates[name].fit(engine, train, setting, offset)

@@ -14,6 +14,11 @@ from gdmix.metrics import METRICS
 from gdmix.models.mixed import Part
 
 
+def first_metric(options: ModelOptions) -> str:
+    """Return the metric that chooses."""
+    return (options.metrics or options.kind.metrics)[0]
+
+
 def larger_is_better(metric: str) -> bool:
     """Tell which way a metric improves."""
     return METRICS[metric].larger_is_better

@@ -18,7 +18,7 @@ from gdmix.engine import Engine
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.planning import make_plan
-from gdmix.selection import Candidate, KeepBest, Swept, best_of, best_update
+from gdmix.selection import Candidate, KeepBest, Swept, best_of, best_update, first_metric
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def sweep(
         Called with its number and the point when one begins.
     """
     keeper, observers, beginning = keeper or Keeper(), list(observers), list(beginning)
-    metric = (options.metrics or options.kind.metrics)[0]
+    metric = first_metric(options)
     lines, best, last = [], None, None
     finished = {candidate.number: candidate for candidate in keeper.finished()}
     for number, (point, at) in enumerate(options.at_points(), start=1):
@@ -125,7 +125,7 @@ def _from(last: Candidate | None, plan: Plan) -> Plan:
 
 
 def _choosing(options: ModelOptions, plan: Plan) -> list[Observer]:
-    return [KeepBest(_trained(plan), plan.metrics[0])] if options.keep_best else []
+    return [KeepBest(_trained(plan), first_metric(options))] if options.keep_best else []
 
 
 def _candidate(
@@ -133,7 +133,7 @@ def _candidate(
 ) -> Candidate:
     history, kept = state.history, None
     if options.keep_best:
-        kept = best_update(history, _trained(plan), plan.metrics[0])
+        kept = best_update(history, _trained(plan), first_metric(options))
     parts = state.parts if kept is None else state.parts | state.best
     return Candidate(number, point, options, parts, history, kept or len(history))
 

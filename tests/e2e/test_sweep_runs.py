@@ -154,6 +154,28 @@ def test_cut_off_while_a_point_is_kept(moment, run, config, tmp_path, monkeypatc
     assert record(tmp_path)["chosen"] == whole["chosen"]
 
 
+def test_cut_off_while_the_run_is_written(run, config, tmp_path, monkeypatch):
+    from gdmix import workflow
+
+    path = config(grid=GRID)
+    assert run("train", path, "--quiet")[0] == 0
+    expected = coefficients(tmp_path / "run" / "model")
+
+    def crash(*arguments):
+        raise RuntimeError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "_write_scores", crash)
+        with pytest.raises(RuntimeError, match="crash"):
+            run("train", path, "--overwrite", "--quiet")
+    assert run("train", path, "--resume", "--quiet") == (0, "", "")
+    # nothing was trained again
+    for name, values in coefficients(tmp_path / "run" / "model").items():
+        assert np.array_equal(values, expected[name])
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert sum(line["event"] == "update" for line in log) == 6 * 3
+
+
 def test_keep_best_survives_a_crash(run, config, tmp_path, monkeypatch):
     from gdmix.cli.progress import TrainingTable
 

@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 import gdmix
 from gdmix import FixedEffect, MixedModel, RandomEffect
@@ -105,6 +107,29 @@ def test_every_point_is_a_run_of_its_own(sweeps):
             expected = alone.predict(held_out)["score"].to_numpy()
             found = swept.predict(held_out)["score"].to_numpy()
             np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_as_scikit_learn_would_choose():
+    grid = {"global.l2": [0.01, 1, 20, 300]}
+    coordinates = {"global": FixedEffect(features=["age", "city"], tolerance=1e-10)}
+    data, held_out = table(300), table(200, seed=1)
+
+    def dense(rows):
+        cities = np.asarray(rows["city"])[:, None] == np.unique(np.asarray(data["city"]))
+        return np.column_stack([np.asarray(rows["age"]), cities])
+
+    losses = {}
+    for l2 in grid["global.l2"]:
+        other = LogisticRegression(C=1 / l2, tol=1e-10, max_iter=10_000)
+        other.fit(dense(data), np.asarray(data["click"]))
+        chance = other.predict_proba(dense(held_out))[:, 1]
+        losses[l2] = log_loss(np.asarray(held_out["click"]), chance)
+    swept = model(coordinates=coordinates, grid=grid, metrics=["logistic_loss"])
+    swept.fit(data, held_out)
+    for line in swept.grid_:
+        expected = losses[line["options"]["global.l2"]]
+        assert line["metrics"]["logistic_loss"] == pytest.approx(expected, abs=1e-6)
+    assert swept.best_["options"]["global.l2"] == min(losses, key=losses.get)
 
 
 def test_later_points_begin_near_their_end():
