@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,9 +20,9 @@ from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
-from gdmix.errors import ConfigError, did_you_mean
+from gdmix.errors import ConfigError
 from gdmix.grid import Point, fault_of, points_of
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluator
 from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList
 from gdmix.tasks import TASKS, Task, TaskName
@@ -65,6 +66,13 @@ def _paths(value: object) -> object:
 Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
 
 
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
 class ModelOptions(Columns):
     """Everything that defines a model; `MixedModel` takes these as arguments."""
 
@@ -83,10 +91,12 @@ class ModelOptions(Columns):
     sweep_tolerance: float = Field(
         default=1e-6,
         ge=0.0,
-        description="Stop after a sweep that lowers the objective by less than this, relatively.",
+        description="Stop after a sweep that changes the objective by less than this, relatively.",
     )
-    metrics: tuple[str, ...] = Field(
-        default=(), description="Evaluated on validation data; by default the task's own."
+    metrics: Names = Field(
+        default=(),
+        description="Evaluated on validation data, the first one choosing models; by default the "
+        "task's own. `ndcg@10:query_id` is the mean over the groups of an id column.",
     )
     grid: dict[str, tuple[FiniteFloat, ...]] = Field(
         default={},
@@ -114,13 +124,9 @@ class ModelOptions(Columns):
         return self
 
     def _check_metrics(self) -> None:
-        fitting = {name for name, metric in METRICS.items() if self.task in metric.tasks}
-        for name in self.metrics:
-            if name not in METRICS:
-                raise _invalid("metrics", f"no metric {name!r}; {did_you_mean(name, fitting)}")
-            if name not in fitting:
-                allowed = ", ".join(sorted(fitting))
-                problem = f"{name!r} is no metric of task {self.task!r}; expected {allowed}"
+        for evaluator in self.evaluators:
+            if evaluator.column is not None and evaluator.column == self.label:
+                problem = f"{evaluator.column!r} is the label; expected the column of an id"
                 raise _invalid("metrics", problem)
 
     def _check_bags(self) -> None:
@@ -176,6 +182,11 @@ class ModelOptions(Columns):
         """The task's loss, labels, link and metrics."""
         return TASKS[self.task]
 
+    @property
+    def evaluators(self) -> tuple[Evaluator, ...]:
+        """The metrics that are asked for, or the task's own; the first one chooses models."""
+        return self.kind.evaluators(self.metrics)
+
     def features_of(self, name: str) -> tuple[Feature, ...]:
         """Return the columns a coordinate reads, bags written out."""
         found: list[Feature] = []
@@ -189,7 +200,7 @@ class ModelOptions(Columns):
         return {name: first.setdefault(self.features_of(name), name) for name in self.coordinates}
 
     def layout(self) -> Layout:
-        """Return what to read from a table."""
+        """Return what to read from a table to train on it, or to score it."""
         shards = {shard: self.features_of(shard) for shard in self.shards().values()}
         options: dict[Feature, str] = {}
         entities: dict[str, str] = {}
@@ -198,7 +209,19 @@ class ModelOptions(Columns):
                 options.setdefault(feature, f"coordinates.{name}.features")
             if isinstance(coordinate, RandomEffect):
                 entities.setdefault(coordinate.entity, f"coordinates.{name}.entity")
-        return Layout(self, entities, shards, options, self.kind.labels)
+        of = f"task {self.task!r}"
+        return Layout(self, entities, shards, options, self.kind.labels, of)
+
+    def evaluation_layout(self) -> Layout:
+        """Return what to read from a table to evaluate on it: the groups of metrics too."""
+        layout, entities = self.layout(), dict(self.layout().entities)
+        for evaluator in self.evaluators:
+            if evaluator.column is not None:
+                entities.setdefault(evaluator.column, "metrics")
+            if evaluator.metric.gains and layout.labels == "any":
+                of = f"metric {evaluator.name!r}"
+                layout = replace(layout, labels="counts", labels_of=of)
+        return replace(layout, entities=entities)
 
 
 _MODEL_FIELDS = ModelOptions.model_fields
@@ -219,7 +242,22 @@ class TrainOptions(ModelOptions):
         description="Models to write: none, only metrics; `best`; `explicit`, that of every point "
         "of the grid too, in `models/`; `all`, which is the same.",
     )
+    save_group_metrics: bool = Field(
+        default=False,
+        description="Whether to write the values of grouped metrics, such as `auc:user_id`, on "
+        "validation data: one file for each group column.",
+    )
     report: bool = Field(default=True, description="Whether to write report.html.")
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.save_group_metrics:
+            if not any(evaluator.column for evaluator in self.evaluators):
+                problem = "no metric is grouped; expected one such as 'auc:user_id' in metrics"
+                raise _invalid("save_group_metrics", problem)
+            if not self.validation:
+                raise _invalid("save_group_metrics", "there is no validation data to measure on")
+        return self
 
     @classmethod
     def from_file(cls, path: Path, overrides: tuple[str, ...] = ()) -> TrainOptions:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.sampling import Sampling, Thinning
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block
 
@@ -80,7 +81,7 @@ class EntityTable(NamedTuple):
     ids : pa.Array
         Entity ids, sorted.
     samples : int64[entities]
-        Rows of each entity.
+        Rows that each entity's model was trained on.
     feature_ptr : int64[entities + 1]
         Where each entity's features lie.
     features : int32
@@ -102,7 +103,7 @@ class EntityTable(NamedTuple):
 
 
 class Grouping(NamedTuple):
-    """How a random effect groups its rows.
+    """How a random effect groups its rows; engines keep what they grouped by it.
 
     Attributes
     ----------
@@ -111,18 +112,32 @@ class Grouping(NamedTuple):
     shard : str
     intercept : int
         1 when coefficients begin with an intercept.
+    sampling : Sampling
+        Which rows train, and which features an entity's model has.
     """
 
     entity: str
     shard: str
     intercept: int
+    sampling: Sampling = Sampling()
 
 
 class Engine(Protocol):
     """Who holds the rows and runs functions over them."""
 
+    def count(self, rows: Rows) -> int:
+        """Return the number of rows."""
+
     def width(self, rows: Rows, shard: str) -> int:
         """Return the number of features of a shard."""
+
+    def sample(
+        self, rows: Rows, shard: str, by: Thinning
+    ) -> tuple[Rows, Callable[[Column], Column]]:
+        """Return the rows of a shard that are left, weighted to stand for all.
+
+        The function returned takes what is left of a column.
+        """
 
     def reduce(
         self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()
@@ -147,6 +162,7 @@ class Engine(Protocol):
         offset: Column,
         start: EntityTable | None,
         prior: EntityTable | None = None,
+        known: pa.Array | None = None,
     ) -> tuple[EntityTable, Column]:
         """Call `function` on runs of whole entities.
 
@@ -162,11 +178,14 @@ class Engine(Protocol):
             Where to begin; matched by entity and feature, zero where it has none.
         prior : EntityTable or None
             What is known already; matched in the same way, NaN where it knows nothing.
+        known : pa.Array, optional
+            Ids of entities that had a model before this training; None where nothing went before.
 
         Returns
         -------
         EntityTable, Column
-            What was learnt, and each row's own score.
+            What was learnt of entities with rows that train, and each row's own score, whether it
+            trains or not.
         """
 
     def entity_positions(self, rows: Rows, entity: str, known: pa.Array) -> Column:

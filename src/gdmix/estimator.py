@@ -17,7 +17,7 @@ from gdmix.descent import Observer
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError, ModelError
 from gdmix.history import as_plain
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.planning import statistics_of
 from gdmix.scoring import Unseen, score_source
@@ -110,7 +110,8 @@ class MixedModel:
         rows, indexes = read(open_source(train, "train"), layout)
         held_out: Dataset | None = None
         if validation is not None:
-            held_out, _ = read(open_source(validation, "validation"), layout, indexes)
+            wanted = options.evaluation_layout()
+            held_out, _ = read(open_source(validation, "validation"), wanted, indexes)
         engine = LocalEngine(self.threads)
         material = Material(rows, held_out, indexes, statistics_of(engine, options, rows))
         swept = sweep(engine, options, material, observers=observers)
@@ -156,14 +157,30 @@ class MixedModel:
         ConfigError
             A metric is unknown.
         """
-        asked = (metrics,) if isinstance(metrics, str) else metrics
-        names = tuple(asked or self.options.metrics or self.options.kind.metrics)
-        # the same check, and the same message, as for the option
-        ModelOptions.parse({**self.options.plain(), "metrics": names})
-        rows, _ = read(open_source(data), self.options.layout(), self._fitted().indexes)
-        own = self.model_.scores(LocalEngine(self.threads), rows)
-        score = np.asarray(rows.offset + sum(own.values()))
-        return {name: METRICS[name].function(rows.label, score, rows.weight) for name in names}
+        return self.evaluation(data, metrics).values()
+
+    def evaluation(self, data: Data, metrics: str | Iterable[str] | None = None) -> Evaluation:
+        """Score labelled data once, for metrics over all rows and within each group.
+
+        Parameters
+        ----------
+        data : path, glob, folder, list of these, or table
+        metrics : names such as ``auc`` or ``ndcg@10:query_id``, optional
+            Those of the options by default.
+
+        Raises
+        ------
+        DataError, ConfigError
+            As `evaluate` does.
+        """
+        options, model = self.options, self._fitted()
+        if metrics is not None:
+            asked = metrics if isinstance(metrics, str) else tuple(metrics)
+            # the same check, and the same message, as for the option
+            options = ModelOptions.parse({**options.plain(), "metrics": asked})
+        rows, _ = read(open_source(data), options.evaluation_layout(), model.indexes)
+        own = model.scores(LocalEngine(self.threads), rows)
+        return Evaluation(options.evaluators, rows, np.asarray(rows.offset + sum(own.values())))
 
     def save(self, path: str | Path) -> None:
         """Write a model directory; it appears whole or not at all."""

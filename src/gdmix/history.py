@@ -20,6 +20,7 @@ def as_plain(update: Update) -> dict[str, Any]:
         "samples": update.samples,
         "entities": summary.entities,
         "coefficients": summary.coefficients,
+        "passive": summary.passive,
         "seconds": update.seconds,
         "objective": update.objective,
         "penalty": update.penalty,
@@ -43,6 +44,7 @@ def from_plain(values: dict[str, Any]) -> Update:
         _number(values["gradient_norm"]),
         tuple(values["iteration_quantiles"]),
         tuple(Record(i, _number(f), _number(g), n) for i, f, g, n in values["trace"]),
+        values["passive"],
     )
     return Update(
         values["sweep"],

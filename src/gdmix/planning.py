@@ -57,7 +57,7 @@ def make_plan(
         settings,
         options.sweeps,
         options.sweep_tolerance,
-        options.metrics or options.kind.metrics,
+        options.evaluators,
     )
 
 

@@ -10,18 +10,18 @@ from typing import Any
 from gdmix.config import ModelOptions
 from gdmix.descent import State, Update
 from gdmix.grid import Point
-from gdmix.metrics import METRICS
+from gdmix.metrics import parse
 from gdmix.models.mixed import Part
 
 
 def first_metric(options: ModelOptions) -> str:
     """Return the metric that chooses."""
-    return (options.metrics or options.kind.metrics)[0]
+    return options.evaluators[0].name
 
 
 def larger_is_better(metric: str) -> bool:
     """Tell which way a metric improves."""
-    return METRICS[metric].larger_is_better
+    return parse(metric).larger_is_better
 
 
 def best_of(values: Sequence[float], metric: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gdmix.data.validation import LabelRange
 from gdmix.glm.losses import Logistic, Loss, Poisson, SmoothedHinge, Squared
+from gdmix.metrics import Evaluator, parse
 
 Floats = NDArray[np.float64]
 TaskName = Literal["logistic", "linear", "poisson", "smoothed_hinge"]
@@ -40,10 +41,26 @@ class Task:
     output: str
     mean: Callable[[Floats], Floats]
 
+    def evaluators(self, names: Sequence[str] = ()) -> tuple[Evaluator, ...]:
+        """Return the metrics of these names; the task's own without any.
+
+        Raises
+        ------
+        ConfigError
+            A name is wrong, or of a metric that does not fit the task.
+        """
+        return tuple(parse(name, self.name, self.mean) for name in names or self.metrics)
+
 
 def _probability(score: Floats) -> Floats:
     small = np.exp(-np.abs(score))
     return np.where(score >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def _exponential(score: Floats) -> Floats:
+    # what overflows is infinite, and so are the metrics
+    with np.errstate(over="ignore"):
+        return np.exp(score)
 
 
 def _itself(score: Floats) -> Floats:
@@ -75,7 +92,7 @@ TASKS: dict[TaskName, Task] = {
             labels="counts",
             metrics=("poisson_loss", "rmse"),
             output="mean",
-            mean=np.exp,
+            mean=_exponential,
         ),
         Task(
             name="smoothed_hinge",

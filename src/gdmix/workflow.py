@@ -3,6 +3,7 @@
 run/
   config.yaml  model/  scores/<split>/*.parquet  metrics.json  report.html  log.jsonl
   models/<number>/        of every point of a grid, where asked for
+  metrics/<column>.parquet  where metrics of groups are to be saved
   checkpoints/            while the run goes on
 """
 
@@ -22,6 +23,7 @@ from gdmix.descent import State, Update
 from gdmix.engines.local import LocalEngine
 from gdmix.grid import Point
 from gdmix.history import as_plain
+from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.planning import statistics_of
 from gdmix.runlog import RunLog, Stopwatch
@@ -31,7 +33,7 @@ from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import identity
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.points import StoredPoints
-from gdmix.store.run import LOG, claimed, finish, make_folder
+from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.sweep import Material, require_validation, sweep
 from gdmix.warmup import warm_up
 
@@ -145,7 +147,9 @@ def _read(options: TrainOptions) -> tuple[Dataset, Dataset | None, Indexes]:
     layout = options.layout()
     sources = [open_source(list(paths)) for paths in (options.train, options.validation) if paths]
     rows, indexes = read(sources[0], layout)
-    held_out = read(sources[1], layout, indexes)[0] if len(sources) > 1 else None
+    held_out = None
+    if len(sources) > 1:
+        held_out, _ = read(sources[1], options.evaluation_layout(), indexes)
     return rows, held_out, indexes
 
 
@@ -155,9 +159,9 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
     unseen: dict[str, dict[str, Any]] = {}
     if run.options.output_mode != "none":
         save_model(run.path / "model", Saved(best.options, run.model, history))
-        for split, rows in splits.items():
-            if rows is not None:
-                unseen[split] = _write_scores(run, engine, split, rows)
+    for split, rows in splits.items():
+        if rows is not None:
+            unseen[split] = _write_scores(run, engine, split, rows)
     metrics = {
         "final": dict(best.update.metrics),
         **run.swept.as_plain(),
@@ -171,9 +175,13 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
 def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> dict[str, Any]:
     found = Unseen()
     table = score_rows(engine, run.options, run.model, rows, found)
-    with replacing(run.path / "scores" / split, _SCORES) as aside:
-        aside.mkdir(parents=True)
-        pq.write_table(table, aside / _SCORES, compression="zstd")
+    if run.options.output_mode != "none":
+        with replacing(run.path / "scores" / split, _SCORES) as aside:
+            aside.mkdir(parents=True)
+            pq.write_table(table, aside / _SCORES, compression="zstd")
+    if split == "validation" and run.options.save_group_metrics:
+        evaluation = Evaluation(run.options.evaluators, rows, table["score"].to_numpy())
+        save_groups(run.path / "metrics", evaluation.group_tables())
     return {
         "rows": found.rows,
         "entities": dict(found.entities),

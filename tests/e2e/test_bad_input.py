@@ -12,9 +12,9 @@ def replace(path, column, values):
     pq.write_table(table.set_column(at, column, pa.array(values)), path)
 
 
-def spoil(column, row, value):
+def spoil(column, row, value, file="train.parquet"):
     def change(folder):
-        path = folder / "train.parquet"
+        path = folder / file
         values = pq.read_table(path)[column].to_pylist()
         values[row] = value
         replace(path, column, values)
@@ -109,6 +109,66 @@ CASES = {
         set_option("metrics", ["acu"]),
         nothing,
         ["metrics: no metric 'acu'", "did you mean 'auc'?"],
+    ),
+    "metric of another task": (
+        set_option("metrics", ["rmse"]),
+        nothing,
+        ["metrics: 'rmse' is no metric of task 'logistic'; expected auc, aupr"],
+    ),
+    "metric without its k": (
+        set_option("metrics", ["precision:user_id"]),
+        nothing,
+        ["metrics: 'precision' lacks the places to count; expected precision@10"],
+    ),
+    "metric of no place": (
+        set_option("metrics", ["ndcg@0:user_id"]),
+        nothing,
+        ["metrics: found '0' in 'ndcg@0'; expected a whole number from 1"],
+    ),
+    "metric of a missing column": (
+        set_option("metrics", ["auc", "auc:usr_id"]),
+        nothing,
+        ["metrics: column 'usr_id' not found in", "valid.parquet", "did you mean 'user_id'?"],
+    ),
+    "metric of the label": (
+        set_option("metrics", ["auc:click"]),
+        nothing,
+        ["metrics: 'click' is the label; expected the column of an id"],
+    ),
+    "metric of groups that are no ids": (
+        set_option("metrics", ["auc:age"]),
+        nothing,
+        ["valid.parquet, column 'age'", "found type double for an entity id", "(metrics)"],
+    ),
+    "metric of a group that is null": (
+        set_option("metrics", ["auc:city"]),
+        spoil("city", 4, None, "valid.parquet"),
+        ["valid.parquet, row 5, column 'city': the entity id is null", "(metrics)"],
+    ),
+    "groups to save of no metric": (
+        set_option("save_group_metrics", True),
+        nothing,
+        ["save_group_metrics: no metric is grouped; expected one such as 'auc:user_id'"],
+    ),
+    "groups to save without validation": (
+        lambda values: values.update(save_group_metrics=True, metrics="auc:user_id", validation=[]),
+        nothing,
+        ["save_group_metrics: there is no validation data"],
+    ),
+    "label of a hinge": (
+        set_option("task", "smoothed_hinge"),
+        spoil("click", 9, 2),
+        ["train.parquet, row 10, column 'click'", "0 or 1 for task 'smoothed_hinge'"],
+    ),
+    "negative count": (
+        set_option("task", "poisson"),
+        spoil("click", 9, -1),
+        ["train.parquet, row 10, column 'click': the label is -1; expected 0 or more for task"],
+    ),
+    "negative gain": (
+        lambda values: values.update(task="linear", metrics=["rmse", "ndcg@5:user_id"]),
+        spoil("click", 9, -1, "valid.parquet"),
+        ["valid.parquet, row 10, column 'click'", "0 or more for metric 'ndcg@5:user_id'"],
     ),
     "name that is no folder": (
         set_option("coordinates.a/b", {}),

@@ -8,7 +8,7 @@ import pytest
 from gdmix import FixedEffect, MixedModel, RandomEffect
 from gdmix.cli.progress import warnings
 from gdmix.coordinates import Summary
-from gdmix.descent import Update
+from gdmix.descent import Update, _settled
 from gdmix.glm.status import Status
 from gdmix.history import as_plain, from_plain
 from gdmix.plainjson import dumps
@@ -31,6 +31,21 @@ def test_stops_when_a_sweep_changes_little():
     assert len(few.history_) % 2 == 0
 
 
+def test_a_rise_is_no_convergence():
+    """Where coordinates train on samples, the objective of all rows may rise for a while."""
+    summary = Summary(1, 1, {Status.CONVERGED: 1}, 1.0, 0.0, passive=3)
+
+    def settled(*objectives):
+        history = [Update(1, "a", 9, 0.0, value, 0.0, summary) for value in objectives]
+        return _settled(history, 1, 1e-3)
+
+    assert not settled(100.0, 101.0)
+    assert not settled(101.0, 100.0)
+    assert settled(100.0, 100.05)
+    assert settled(100.05, 100.0)
+    assert not settled(100.0)
+
+
 def test_observers_see_every_update():
     seen = []
     fitted = fit(sweeps=2, sweep_tolerance=0.0).fit(
@@ -47,7 +62,7 @@ def test_observers_see_every_update():
 
 
 def test_history_survives_json():
-    summary = Summary(3, 9, {Status.CONVERGED: 2, Status.BOUNDED: 1}, 4.5, 1e-9)
+    summary = Summary(3, 9, {Status.CONVERGED: 2, Status.BOUNDED: 1}, 4.5, 1e-9, passive=7)
     update = Update(1, "user", 10, 0.25, 12.5, 0.5, summary, {"auc": 0.5})
     assert from_plain(json.loads(dumps(as_plain(update)))) == update
     unknown = as_plain(update) | {"metrics": {"auc": math.nan}}

@@ -9,7 +9,9 @@ import pytest
 
 import gdmix
 from gdmix import FixedEffect, MixedModel, RandomEffect
+from gdmix.config import ModelOptions
 from gdmix.errors import ConfigError, DataError, ModelError
+from gdmix.options import read_yaml
 from tests.made_up import table
 
 
@@ -252,6 +254,78 @@ def test_mistakes():
         model().fit(5)
     with pytest.raises(ConfigError, match=r"FixedEffect: 1 positional arguments"):
         FixedEffect("age")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"active_lower_bound": 5, "active_upper_bound": 4},
+            "active_upper_bound: found 4, below active_lower_bound 5",
+        ),
+        ({"active_lower_bound": 0}, "active_lower_bound: found 0; expected greater than or equal"),
+        ({"active_upper_bound": 0}, "active_upper_bound: found 0; expected greater than or equal"),
+        (
+            {"active_sampling": "hash_groups"},
+            "active_sampling: found 'hash_groups' without active_upper_bound",
+        ),
+        (
+            {"active_upper_bound": 4, "active_sampling": "first"},
+            "active_sampling: found 'first'; expected 'exact' or 'hash_groups'",
+        ),
+        (
+            {"ignore_lower_bound_for_new": True},
+            "ignore_lower_bound_for_new: there is no active_lower_bound to ignore",
+        ),
+        ({"features_to_samples_ratio": 0}, "features_to_samples_ratio: found 0; expected greater"),
+        ({"sparsity_threshold": -1}, "sparsity_threshold: found -1; expected greater than"),
+        ({"active_lower": 3}, "active_lower: unknown option; did you mean 'active_lower_bound'?"),
+    ],
+)
+def test_mistakes_about_which_rows_train(values, words):
+    coordinates = {"a": {"entity": "user_id", **values}}
+    with pytest.raises(ConfigError) as caught:
+        ModelOptions.parse({"label": "click", "coordinates": coordinates})
+    assert f"coordinates.a.{words}" in str(caught.value)
+
+
+def test_down_sampling_is_a_share_of_rows():
+    for rate in (0.0, 1.5, "a"):
+        with pytest.raises(ConfigError, match="down_sampling: found"):
+            FixedEffect(features=["age"], down_sampling=rate)
+    tiny = FixedEffect(features=["age"], down_sampling=1e-12)
+    with pytest.raises(ConfigError, match=r"1e-12 leaves none of 50 rows.*; take a larger share"):
+        model(task="linear", coordinates={"a": tiny}).fit(table(50))
+
+
+def test_which_rows_train_survives_yaml():
+    coordinates = {
+        "global": FixedEffect(features=["age"], down_sampling=0.1, sparsity_threshold=1e-4),
+        "user": RandomEffect(
+            "user_id",
+            active_lower_bound=3,
+            active_upper_bound=1000,
+            active_sampling="hash_groups",
+            ignore_lower_bound_for_new=True,
+            features_to_samples_ratio=0.5,
+        ),
+    }
+    options = ModelOptions(label="click", coordinates=coordinates)
+    assert ModelOptions.parse(read_yaml(options.to_yaml(), "")) == options
+
+
+def test_a_random_effect_may_end_up_without_a_model(tmp_path):
+    data = table(200)
+    coordinates = {
+        "global": FixedEffect(features=["age"]),
+        "user": RandomEffect("user_id", features=["tags"], active_lower_bound=1000),
+    }
+    fitted = model(coordinates=coordinates).fit(data, data)
+    assert (fitted.history_[-1]["entities"], fitted.history_[-1]["passive"]) == (0, 200)
+    fitted.save(tmp_path / "model")
+    loaded = MixedModel.load(tmp_path / "model").predict(data)
+    assert loaded.equals(fitted.predict(data))
+    assert not loaded["score_user"].to_numpy().any()
 
 
 def test_bags_are_named_lists_of_columns(data):

@@ -1,5 +1,7 @@
 """Rows by entity, features by entity, against dicts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
 from gdmix.data.grouping import group, sort_in_place
+from gdmix.data.sampling import Sampling
 
 
 def dataset(rows, codes, entities, width):
@@ -62,6 +65,88 @@ def test_against_dicts(problem):
             assert (grouped.label[at], grouped.weight[at]) == (row, row + 0.5)
     assert grouped.row_ptr[-1] == len(rows)
     assert grouped.feature_ptr[-1] == len(grouped.features)
+
+
+@given(problems(), st.integers(1, 4), st.integers(1, 6), st.booleans())
+def test_active_rows_against_dicts(problem, lower, upper, exact):
+    rows, codes, entities, width = problem
+    data = dataset(rows, codes, entities, width)
+    kind = "exact" if exact else "hash_groups"
+    grouped = group(data, "e", "s", Sampling(lower, upper, kind))
+    counts = np.bincount(codes, minlength=entities)
+    assert grouped.ids.to_pylist() == [e for e in range(entities) if counts[e] >= lower]
+    passive = np.full(len(rows), -1) if grouped.passive is None else grouped.passive
+    for at, entity in enumerate(grouped.ids.to_pylist()):
+        mine = [row for row, code in enumerate(codes) if code == entity]
+        first, last = grouped.row_ptr[at : at + 2]
+        active = grouped.order[first:last].tolist()
+        assert [row for row in mine if passive[row] == -1] == active
+        assert {passive[row] for row in mine} <= {-1, at}
+        factor = max(1.0, counts[entity] / upper) if exact else 1.0
+        assert len(active) == (min(len(mine), upper) if exact else len(active)) > 0
+        assert grouped.weight[first:last] == pytest.approx(factor * (np.array(active) + 0.5))
+        assert grouped.label[first:last].tolist() == active
+    assert (passive[counts[codes] < lower] == -1).all()
+    assert grouped.bounds()[-1] == grouped.entities
+
+
+@given(problems(), st.integers(1, 4), st.sampled_from(["exact", "hash_groups"]), st.randoms())
+def test_the_order_of_rows_does_not_change_who_is_active(problem, upper, kind, random):
+    rows, codes, entities, width = problem
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    sampling = Sampling(upper=upper, kind=kind, ratio=1.0)
+    found = []
+    for rank in (list(range(len(rows))), order):
+        data = dataset([rows[i] for i in rank], [codes[i] for i in rank], entities, width)
+        uids = np.array([f"row {i}" for i in rank])
+        grouped = group(replace(data, uid=pa.array(uids)), "e", "s", sampling)
+        active = np.split(uids[grouped.order], grouped.row_ptr[1:-1])
+        found.append([set(mine) for mine in active])
+    assert found[0] == found[1]
+
+
+def test_entities_without_rows_have_no_model_where_rows_are_chosen():
+    data = dataset([{}, {}, {}], [1, 1, 3], 5, 0)
+    assert group(data, "e", "s").entities == 5
+    for kind in ("exact", "hash_groups"):
+        grouped = group(data, "e", "s", Sampling(upper=1, kind=kind))
+        assert grouped.ids.to_pylist() == [1, 3]
+    nothing = group(data, "e", "s", Sampling(lower=3))
+    assert nothing.ids.to_pylist() == []
+    assert nothing.bounds().tolist() == [0]
+
+
+@given(problems(), st.lists(st.integers(0, 5), max_size=4))
+def test_the_lower_bound_spares_what_was_not_known(problem, known):
+    rows, codes, entities, width = problem
+    data = dataset(rows, codes, entities, width)
+    counts = np.bincount(codes, minlength=entities)
+    sampling = Sampling(lower=4, spare_new=True)
+    grouped = group(data, "e", "s", sampling, known=pa.array(known, pa.int64()))
+    expected = [e for e in range(entities) if counts[e] >= 4 or e not in known]
+    assert grouped.ids.to_pylist() == expected
+    # where nothing was known before, the bound holds for all
+    grouped = group(data, "e", "s", sampling)
+    assert grouped.ids.to_pylist() == [e for e in range(entities) if counts[e] >= 4]
+
+
+@given(problems(), st.integers(0, 1))
+def test_features_that_stay_are_numbered_anew(problem, intercept):
+    rows, codes, entities, width = problem
+    data = dataset(rows, codes, entities, width)
+    every = group(data, "e", "s")
+    grouped = group(data, "e", "s", Sampling(ratio=0.5), intercept=intercept)
+    most = np.ceil(0.5 * np.diff(every.row_ptr))
+    assert (np.diff(grouped.feature_ptr) == np.minimum(most, np.diff(every.feature_ptr))).all()
+    for entity in range(entities):
+        mine = grouped.features[slice(*grouped.feature_ptr[entity : entity + 2])]
+        assert (np.diff(mine) > 0).all()
+        for at in range(*grouped.row_ptr[entity : entity + 2]):
+            run = slice(*grouped.indptr[at : at + 2])
+            found = dict(zip(mine[grouped.indices[run]], grouped.values[run], strict=True))
+            row = rows[grouped.order[at]]
+            assert found == {feature: row[feature] for feature in mine if feature in row}
 
 
 @pytest.mark.parametrize(

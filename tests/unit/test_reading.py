@@ -18,7 +18,7 @@ from gdmix.errors import DataError
 from gdmix.schema import Columns, Feature
 
 
-def layout(*features, entities=(), labels="any", **columns):
+def layout(*features, entities=(), labels="any", labels_of="", **columns):
     features = tuple(f if isinstance(f, Feature) else Feature(f) for f in features)
     return Layout(
         Columns(**columns),
@@ -26,6 +26,7 @@ def layout(*features, entities=(), labels="any", **columns):
         {"s": features},
         dict.fromkeys(features, "coordinates.global.features"),
         labels,
+        labels_of,
     )
 
 

@@ -48,7 +48,7 @@ BAD = [
     ([0.0, 1.0, None], "label", "the label is null; expected a number"),
     ([0.0, 1.0, None], "weight", "the weight is null; expected a number"),
     ([0, 1, None], "offset", "the offset is null; expected a number"),
-    ([0.0, 1.0, 2.0], "label", "the label is 2; expected 0 or 1 for task 'logistic'"),
+    ([0.0, 1.0, 2.0], "label", "the label is 2; expected 0 or 1 for task 't'"),
     ([0.0, 1.0, 0.5], "label", "the label is 0.5; expected 0 or 1"),
     ([0.0, 1.0, -1.0], "label", "the label is -1; expected 0 or 1"),
     ([0.0, 1.0, -1.0], "weight", "the weight is -1; expected 0 or more"),
@@ -58,7 +58,7 @@ BAD = [
 @pytest.mark.parametrize(("values", "role", "words"), BAD)
 def test_row_of_a_bad_number(values, role, words, two_files):
     columns = pa.table({"c": values})
-    options = {role: "c", "labels": "binary"}
+    options = {role: "c", "labels": "binary", "labels_of": "task 't'"}
     assert error_of(columns, **options).startswith(f"data, row 3, column 'c': {words}")
     folder = two_files(values)
     place = f"{folder / 'b.parquet'}, row 3, column 'c': {words}"

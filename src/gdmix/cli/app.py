@@ -103,14 +103,20 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Repeat for several.")
     ] = None,
+    per_group: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file to write a grouped metric's values to, as -m auc:user_id."),
+    ] = None,
     threads: Threads = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a model on labelled data."""
     from gdmix.cli.using import run_evaluate
 
-    run_evaluate(model, data, metric, threads, Output(quiet, as_json))
+    out = Output(quiet, as_json)
+    run_evaluate(model, data, metric, threads, out, groups=per_group, overwrite=overwrite)
 
 
 @app.command()

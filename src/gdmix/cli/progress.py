@@ -15,7 +15,7 @@ from gdmix.config import TrainOptions
 from gdmix.descent import State, Update
 from gdmix.glm.status import Status
 from gdmix.grid import Point, label_of
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluator, parse
 from gdmix.selection import Swept
 from gdmix.workflow import Watcher
 
@@ -36,8 +36,7 @@ class TrainingTable(Watcher):
         self._names = list(options.coordinates)
         self._points = len(options.at_points())
         self._sweeps = options.sweeps
-        metrics = (options.metrics or options.kind.metrics) if options.validation else ()
-        self._metrics: Sequence[str] = metrics
+        self._metrics: Sequence[Evaluator] = options.evaluators if options.validation else ()
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
         self._spinner: Spinner | None = None
         self.began = False
@@ -71,12 +70,12 @@ class TrainingTable(Watcher):
         cells = [
             f"{update.sweep:>5}",
             f"{update.coordinate:<{self._width}}",
-            f"{update.samples:>11,}",
+            f"{update.samples - summary.passive:>11,}",
             f"{summary.entities:>9,}",
             f"{summary.coefficients:>12,}",
             f"{update.seconds:>8.3f}",
             f"{update.objective:>14.4f}",
-            *(f"{update.metrics[name]:>8.4f}" for name in self._metrics),
+            *(f"{update.metrics[e.name]:>{max(8, len(e.title))}.4f}" for e in self._metrics),
             _statuses(summary.statuses),
         ]
         self._console.print("  ".join(cells))
@@ -93,7 +92,7 @@ class TrainingTable(Watcher):
             f"{'coefficients':>12}",
             f"{'seconds':>8}",
             f"{'objective':>14}",
-            *(f"{METRICS[name].title:>8}" for name in self._metrics),
+            *(escape(f"{e.title:>8}") for e in self._metrics),
             "status",
         ]
         self._console.print(f"[bold]{'  '.join(cells)}[/bold]")
@@ -109,9 +108,9 @@ def show_points(swept: Swept, out: Output) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("point", justify="right")
     table.add_column("options")
-    for name in (*swept.best.update.metrics, "objective", "seconds"):
-        title = METRICS[name].title if name in METRICS else name
-        table.add_column(title, justify="right")
+    titles = [parse(name).title for name in swept.best.update.metrics]
+    for title in (*titles, "objective", "seconds"):
+        table.add_column(escape(title), justify="right")
     for line in swept.points:
         cells = [f"{value:.4f}" for value in line["metrics"].values()]
         cells += [f"{line['objective']:.4f}", f"{line['seconds']:.3f}"]
@@ -137,6 +136,8 @@ def warnings(history: Sequence[Update]) -> list[str]:
 
 
 def _statuses(statuses: dict[Status, int]) -> str:
+    if not statuses:
+        return "[yellow]no entity has enough samples[/yellow]"
     wrong = {status: count for status, count in statuses.items() if not status.ok}
     if not wrong:
         return "[green]converged[/green]"

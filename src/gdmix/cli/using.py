@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.markup import escape
 
@@ -13,7 +15,7 @@ from gdmix.data.source import open_source
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
 from gdmix.estimator import MixedModel
-from gdmix.metrics import METRICS
+from gdmix.metrics import Evaluation
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.aside import replacing
 
@@ -66,13 +68,46 @@ def run_predict(
 
 
 def run_evaluate(
-    model: Path, data: list[str], metrics: list[str] | None, threads: int | None, out: Output
+    model: Path,
+    data: list[str],
+    metrics: list[str] | None,
+    threads: int | None,
+    out: Output,
+    *,
+    groups: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Print metrics on labelled data."""
+    """Print metrics on labelled data; write those of one group column to `groups`."""
     loaded = MixedModel.load(model_folder(model))
     loaded.threads = threads
+    if groups is not None:
+        if groups.suffix != ".parquet":
+            raise ConfigError(
+                "--per-group", f"found {str(groups)!r}", "a file name ending in .parquet"
+            )
+        require_output(groups, files_of(data), overwrite=overwrite)
     with out.console.status("scoring"):
-        found = loaded.evaluate(data, metrics)
-    for name, value in found.items():
-        out.say(f"{METRICS[name].title:<10} {value:.6f}")
+        evaluation = loaded.evaluation(data, metrics)
+        table = None if groups is None else _only_table(evaluation)
+        found = evaluation.values()
+    width = max(10, *(len(evaluator.title) for evaluator in evaluation.evaluators))
+    for evaluator in evaluation.evaluators:
+        line = f"{escape(f'{evaluator.title:<{width}}')} {found[evaluator.name]:.6f}"
+        if evaluator.column is not None:
+            known = np.isfinite(evaluation.within(evaluator))
+            line += f"  over {known.sum():,} of {len(known):,} groups"
+        out.say(line)
+    if groups is not None:
+        with replacing(groups) as aside:
+            pq.write_table(table, aside, compression="zstd")
+        out.wrote({"groups": groups}, [])
     out.result(found)
+
+
+def _only_table(evaluation: Evaluation) -> pa.Table:
+    tables = evaluation.group_tables()
+    if len(tables) != 1:
+        columns = ", ".join(map(repr, tables)) or "none"
+        hint = "name the metrics, as in -m auc:user_id"
+        raise ConfigError("--per-group", f"found {columns}", "metrics of one group column", hint)
+    return next(iter(tables.values()))

@@ -43,6 +43,8 @@ class Summary(NamedTuple):
         Iterations over models: least, quartiles, 95 of 100, most; empty for a fixed effect.
     trace : tuple of Record
         Of a fixed effect: objective, gradient norm and passes over the rows by iteration.
+    passive : int
+        Rows that were scored, not trained on.
     """
 
     entities: int
@@ -52,6 +54,7 @@ class Summary(NamedTuple):
     gradient: float
     quantiles: tuple[int, ...] = ()
     trace: tuple[Record, ...] = ()
+    passive: int = 0
 
 
 class Box(NamedTuple):
@@ -81,6 +84,8 @@ class Setting(NamedTuple):
         the mean and the variance of a Gaussian prior. NaN where it knows nothing.
     box : Box or None
     normalization : Normalization or None
+    previous : LinearModel, EntityModel or None
+        What this coordinate was before this descent, whether or not it is a prior too.
     """
 
     shard: str
@@ -89,6 +94,7 @@ class Setting(NamedTuple):
     prior: Part | None = None
     box: Box | None = None
     normalization: Normalization | None = None
+    previous: Part | None = None
 
 
 class Fit(NamedTuple):
@@ -192,6 +198,13 @@ class Coordinate(Options):
         description="Stop when the gradient's norm is below this times its norm at zero.",
     )
     max_iterations: int = Field(default=300, ge=1, description="Most iterations of the solver.")
+    sparsity_threshold: float = Field(
+        default=0.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Features' coefficients of at most this absolute value become zero after each "
+        "update, unless bounds forbid zero.",
+    )
 
     @model_validator(mode="after")
     def _require_coefficients(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.coordinates.sparsity import drop_small
 from gdmix.engine import Run
 from gdmix.glm.constrained import solve_constrained_entities
 from gdmix.glm.entity_variance import entity_variances
@@ -36,6 +37,9 @@ class EntitySolver:
         tells when to stop, weighs all features alike.
     variance : str
         ``none``, ``simple`` or ``full``.
+    sparsity : float
+        Coefficients within it become zero. Margins, objectives and variances stay those of the
+        optimum.
     """
 
     loss: Loss
@@ -44,6 +48,7 @@ class EntitySolver:
     prior_weight: float
     normalization: Normalization | None
     variance: Literal["none", "simple", "full"]
+    sparsity: float = 0.0
 
     def __call__(self, run: Run) -> None:
         """Solve the entities of `run`, and write their variances where they are asked for."""
@@ -73,6 +78,17 @@ class EntitySolver:
                 run.margin,
                 self.variance == "full",
                 run.variances,
+            )
+        if self.sparsity > 0.0:
+            self._drop_small(run, penalty, shift)
+
+    def _drop_small(self, run: Run, penalty: Penalty, shift: Floats) -> None:
+        coefficients = _own(run, run.coefficients)
+        heads = run.coefficient_ptr[run.first : run.last] - run.coefficient_ptr[run.first]
+        intercepts = heads if self.problem.intercept else heads[:0]
+        if drop_small(coefficients, self.sparsity, penalty, intercepts):
+            run.outcome.penalty[run.first : run.last] = _penalties(
+                coefficients, penalty, shift, intercepts, heads
             )
 
     def _shift(self, run: Run, at: NDArray[np.int64], penalty: Penalty, known: Floats) -> Floats:
@@ -113,6 +129,29 @@ class EntitySolver:
         _own(run, run.coefficients)[:] = np.clip(raw, penalty.lower, penalty.upper)
 
 
+def _penalties(
+    coefficients: Floats,
+    penalty: Penalty,
+    shift: Floats,
+    intercepts: NDArray[np.int64],
+    heads: NDArray[np.int64],
+) -> Floats:
+    """Return the penalty of every entity of a run; its coefficients begin at `heads`.
+
+    Where features are shifted, an intercept pays for what it is of centred features.
+    """
+    pays = coefficients.copy()
+    # entities without coefficients have no part in sums over parts
+    some = np.diff(np.append(heads, len(coefficients))) > 0
+    if shift.any():
+        pays[intercepts] += np.add.reduceat(shift * coefficients, intercepts)
+    apart = pays - penalty.mean
+    each = 0.5 * penalty.precision * apart * apart + penalty.l1 * np.abs(pays)
+    total = np.zeros(len(heads))
+    total[some] = np.add.reduceat(each, heads[some])
+    return total
+
+
 def _positions(run: Run, intercept: int) -> NDArray[np.int64]:
     """Return where each coefficient of a run lies in a vector of all features' coefficients."""
     pointers = run.feature_ptr[run.first : run.last + 1]
@@ -147,5 +186,16 @@ def _normalized(run: Run, own: Normalization, intercept: int) -> Run:
         coefficients=_own(run, run.coefficients) / own.factor,
         coefficient_ptr=coefficient_ptr,
         margin=run.margin[rows],
-        outcome=Outcome(*(array[run.first : run.last] for array in run.outcome)),
+        outcome=_cut(run.outcome, slice(run.first, run.last)),
+    )
+
+
+def _cut(outcome: Outcome, entities: slice) -> Outcome:
+    """Return the outcome of some entities, not a copy."""
+    return Outcome(
+        outcome.status[entities],
+        outcome.iterations[entities],
+        outcome.gradient[entities],
+        outcome.objective[entities],
+        outcome.penalty[entities],
     )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
 from gdmix.coordinates.entities import EntitySolver
+from gdmix.coordinates.sparsity import without_zeros
+from gdmix.data.sampling import Kind, Sampling
 from gdmix.engine import Column, Engine, EntityTable, Grouping, Rows
 from gdmix.glm.groups import Problem
 from gdmix.glm.status import Status
 from gdmix.models.entity import EntityModel
+from gdmix.options import INVALID
 
 
 class RandomEffect(Coordinate):
@@ -36,6 +40,59 @@ class RandomEffect(Coordinate):
         description="Largest absolute value of an unpenalized intercept (labels of one class).",
     )
 
+    active_lower_bound: int | None = Field(
+        default=None, ge=1, description="Entities with fewer samples get no model: they score 0."
+    )
+    active_upper_bound: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most samples of an entity that train its model; the others are passive: they "
+        "are scored all the same.",
+    )
+    active_sampling: Kind = Field(
+        default="exact",
+        description="How an upper bound chooses by the hash of uids: `exact` takes that many and "
+        "raises their weights to stand for all; `hash_groups`, as GDMix, takes one of "
+        "`samples // bound + 1` groups, and weights stay.",
+    )
+    ignore_lower_bound_for_new: bool = Field(
+        default=False,
+        description="Whether entities that the initial model does not know are spared the lower "
+        "bound; without an initial model it holds for all.",
+    )
+    features_to_samples_ratio: float | None = Field(
+        default=None,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="Most features of an entity, as a multiple of the samples that train its "
+        "model: those that correlate best with the label stay.",
+    )
+
+    @model_validator(mode="after")
+    def _check_sampling(self) -> Self:
+        lower, upper = self.active_lower_bound, self.active_upper_bound
+        problem = ""
+        if lower is not None and upper is not None and upper < lower:
+            problem = f"active_upper_bound: found {upper}, below active_lower_bound {lower}"
+        elif upper is None and self.active_sampling != "exact":
+            problem = f"active_sampling: found {self.active_sampling!r} without active_upper_bound"
+        elif lower is None and self.ignore_lower_bound_for_new:
+            problem = "ignore_lower_bound_for_new: there is no active_lower_bound to ignore"
+        if problem:
+            raise PydanticCustomError(INVALID, "{text}", {"text": problem})
+        return self
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which rows of an entity train its model."""
+        return Sampling(
+            self.active_lower_bound or 1,
+            self.active_upper_bound,
+            self.active_sampling,
+            self.features_to_samples_ratio,
+            self.ignore_lower_bound_for_new,
+        )
+
     if TYPE_CHECKING:
         # the entity may be given without its name
 
@@ -50,21 +107,33 @@ class RandomEffect(Coordinate):
         if setting.normalization is not None:
             penalty = setting.normalization.fold(penalty, intercept)
         solve = EntitySolver(
-            loss, problem, penalty, self.prior_weight, setting.normalization, self.variance
+            loss,
+            problem,
+            penalty,
+            self.prior_weight,
+            setting.normalization,
+            self.variance,
+            self.sparsity_threshold,
         )
         begin = None if setting.start is None else setting.start.table
-        by = Grouping(self.entity, setting.shard, intercept)
+        by = Grouping(self.entity, setting.shard, intercept, self.sampling)
         prior = None if setting.prior is None else setting.prior.table
-        table, scores = engine.group(solve, rows, by, offset, begin, prior)
+        known = None if setting.previous is None else setting.previous.table.ids
+        table, scores = engine.group(solve, rows, by, offset, begin, prior, known)
         if self.variance == "none":
             table = table._replace(variances=None)
+        if self.sparsity_threshold > 0.0:
+            table = without_zeros(table, intercept)
         part = EntityModel(setting.shard, self.entity, intercept, table)
+        if self.sparsity_threshold > 0.0:
+            scores = part.score(engine, rows)
         objective = float(table.outcome.objective.sum())
         own = float(table.outcome.penalty.sum())
-        return Fit(part, scores, objective, own, _summary(table))
+        passive = engine.count(rows) - int(table.samples.sum())
+        return Fit(part, scores, objective, own, _summary(table, passive))
 
 
-def _summary(table: EntityTable) -> Summary:
+def _summary(table: EntityTable, passive: int) -> Summary:
     outcome = table.outcome
     kinds, counts = np.unique(outcome.status, return_counts=True)
     return Summary(
@@ -74,6 +143,7 @@ def _summary(table: EntityTable) -> Summary:
         iterations=float(outcome.iterations.mean()) if len(table.ids) else 0.0,
         gradient=float(outcome.gradient.max(initial=0.0)),
         quantiles=_quantiles(outcome.iterations),
+        passive=passive,
     )
 
 

@@ -155,7 +155,8 @@ class Decoding:
         if not self._check_labels:
             return validation.known_numbers(array, "label", column, place)
         labels = validation.numbers(array, "label", column, place)
-        validation.require_labels(labels, self._layout.labels, column, place)
+        allowed = self._layout.labels, self._layout.labels_of
+        validation.require_labels(labels, *allowed, column, place)
         return labels
 
     def _require_width(self, feature: Feature, piece: Piece, place: Place) -> None:

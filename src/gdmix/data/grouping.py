@@ -8,17 +8,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.active import choose
 from gdmix.data.dataset import Dataset
+from gdmix.data.sampling import Sampling
+from gdmix.data.selection import best_features, correlations, drop_features
 from gdmix.jit import kernel
+
+_EVERYTHING = Sampling()
 
 
 class Grouped(NamedTuple):
-    """The rows of a shard in entity order; features numbered within each entity.
+    """The rows of a shard that train, in entity order; features numbered within each entity.
 
     Attributes
     ----------
     ids : pa.Array
-        Entity ids, sorted.
+        Ids of the entities that have a model, sorted.
     order : int64[rows]
         Position in the data set of every grouped row; an entity's rows keep their order.
     row_ptr : int64[entities + 1]
@@ -32,6 +37,9 @@ class Grouped(NamedTuple):
         Where each entity's features lie in `features`.
     features : int32[local features]
         Index in the shard of every entity's features, ascending within an entity.
+    passive : int32[data set's rows] or None
+        Which entity's model scores a row that trains none: -1 for rows that train, and for rows
+        of entities without a model. None where all rows train.
     """
 
     ids: pa.Array
@@ -44,6 +52,7 @@ class Grouped(NamedTuple):
     weight: NDArray[np.float64]
     feature_ptr: NDArray[np.int64]
     features: NDArray[np.int32]
+    passive: NDArray[np.int32] | None = None
 
     @property
     def entities(self) -> int:
@@ -56,6 +65,8 @@ class Grouped(NamedTuple):
         The bounds depend on the data alone. Work is counted in values read and in the Hessian's
         entries of dense solves.
         """
+        if not self.entities:
+            return np.zeros(1, np.int64)
         features = np.diff(self.feature_ptr).astype(np.float64)
         nnz = np.diff(self.indptr[self.row_ptr])
         work = np.cumsum(20.0 + np.diff(self.row_ptr) + nnz + np.minimum(features, 300.0) ** 2)
@@ -64,24 +75,65 @@ class Grouped(NamedTuple):
         return np.unique(np.concatenate([[0], cuts, [self.entities]])).astype(np.int64)
 
 
-def group(dataset: Dataset, entity: str, shard: str) -> Grouped:
-    """Bring the rows of a shard into the order of an entity column."""
-    ids, codes = dataset.entities[entity]
+def group(
+    dataset: Dataset,
+    entity: str,
+    shard: str,
+    sampling: Sampling = _EVERYTHING,
+    *,
+    known: pa.Array | None = None,
+    intercept: int = 1,
+) -> Grouped:
+    """Bring the rows of a shard into the order of an entity column.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    entity, shard : str
+    sampling : Sampling
+        Which rows train, and which features stay.
+    known : pa.Array, optional
+        Ids of entities that a model was known for before.
+    intercept : int
+        1 when there is an intercept, which no feature needs to stand in for.
+    """
     csr = dataset.shards[shard]
+    ids, codes = dataset.entities[entity]
     order, row_ptr = counting_sort(codes, len(ids))
-    indptr, indices, values = gather_rows(csr.indptr, csr.indices, csr.values, order)
-    feature_ptr, features = localize(row_ptr, indptr, indices, csr.width)
-    return Grouped(
-        ids,
-        order,
-        row_ptr,
+    active = choose(dataset, entity, order, row_ptr, sampling, known)
+    indptr, indices, values = gather_rows(csr.indptr, csr.indices, csr.values, active.order)
+    feature_ptr, features = localize(active.row_ptr, indptr, indices, csr.width)
+    grouped = Grouped(
+        active.ids,
+        active.order,
+        active.row_ptr,
         indptr,
         indices,
         values,
-        dataset.label[order],
-        dataset.weight[order],
+        dataset.label[active.order],
+        active.weight,
         feature_ptr,
         features,
+        active.passive,
+    )
+    if sampling.ratio is None:
+        return grouped
+    return _with_best_features(grouped, sampling.ratio, intercept)
+
+
+def _with_best_features(grouped: Grouped, ratio: float, intercept: int) -> Grouped:
+    """Keep as many features of each entity as its rows can bear."""
+    row_ptr, feature_ptr = grouped.row_ptr, grouped.feature_ptr
+    rows = (grouped.indptr, grouped.indices, grouped.values)
+    scores = correlations(row_ptr, *rows, grouped.label, grouped.weight, feature_ptr, intercept)
+    keep = best_features(row_ptr, feature_ptr, scores, ratio)
+    indptr, pointers = drop_features(row_ptr, *rows, feature_ptr, keep)
+    return grouped._replace(
+        indptr=indptr,
+        indices=grouped.indices[: indptr[-1]],
+        values=grouped.values[: indptr[-1]],
+        feature_ptr=pointers,
+        features=grouped.features[keep],
     )
 
 

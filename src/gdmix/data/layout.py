@@ -24,7 +24,9 @@ class Layout:
     options : dict of Feature to str
         The option that names each feature (for messages).
     labels : LabelRange
-        The labels that the task allows.
+        The labels that are allowed.
+    labels_of : str
+        What allows no others (for messages): a task, or a metric.
     """
 
     columns: Columns
@@ -32,6 +34,7 @@ class Layout:
     shards: Mapping[str, tuple[Feature, ...]]
     options: Mapping[Feature, str] = field(default_factory=dict)
     labels: LabelRange = "any"
+    labels_of: str = ""
 
     @property
     def features(self) -> tuple[Feature, ...]:

@@ -61,25 +61,27 @@ def _first_text(array: pa.Array, place: Place) -> str:
 
 
 def require_labels(
-    values: NDArray[np.float64], allowed: LabelRange, column: str, place: Place
+    values: NDArray[np.float64], allowed: LabelRange, of: str, column: str, place: Place
 ) -> None:
-    """Check that labels are in the task's range.
+    """Check that labels are in the range that a task or a metric (`of`) allows.
 
     Raises
     ------
     DataError
         Names the first row with a label outside it.
     """
+    if allowed == "any":
+        return
     if allowed == "binary":
         wrong = (values != 0.0) & (values != 1.0)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise DataError(
-                place.at(row, column),
-                f"the label is {values[row]:g}",
-                "0 or 1 for task 'logistic'",
-                "map the response to 0 and 1 first",
-            )
+        expected, hint = "0 or 1", "map the response to 0 and 1 first"
+    else:
+        wrong = values < 0.0
+        expected, hint = "0 or more", "drop such rows, or choose another task or metric"
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        found = f"the label is {values[row]:g}"
+        raise DataError(place.at(row, column), found, f"{expected} for {of}", hint)
 
 
 def require_weights(values: NDArray[np.float64], column: str, place: Place) -> None:

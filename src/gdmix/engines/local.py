@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,14 +21,19 @@ from numpy.typing import NDArray
 from gdmix.data.dataset import Dataset
 from gdmix.data.grouping import Grouped, group
 from gdmix.data.ids import positions
+from gdmix.data.sampling import Thinning
+from gdmix.data.thinning import Thinned, thin
 from gdmix.engine import BlockMap, BlockSum, EntityTable, Grouping, Run
 from gdmix.glm.alignment import copy_matching
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block, value_along
 from gdmix.glm.losses import Loss
+from gdmix.models.entity import EntityModel
 
 Floats = NDArray[np.float64]
 _T = TypeVar("_T")
+_By = TypeVar("_By")
+_Kept: TypeAlias = WeakKeyDictionary[Dataset, dict[_By, _T]]
 
 
 class LocalEngine:
@@ -48,11 +53,26 @@ class LocalEngine:
         self.threads = threads or available_threads()
         self._progress = progress
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="gdmix")
-        self._grouped: WeakKeyDictionary[Dataset, dict[Grouping, Grouped]] = WeakKeyDictionary()
+        self._grouped: _Kept[Grouping, tuple[pa.Array | None, Grouped]] = WeakKeyDictionary()
+        self._thinned: _Kept[tuple[str, Thinning], Thinned] = WeakKeyDictionary()
+
+    def count(self, rows: Dataset) -> int:
+        """Return the number of rows."""
+        return rows.rows
 
     def width(self, rows: Dataset, shard: str) -> int:
         """Return the number of features of a shard."""
         return rows.shards[shard].width
+
+    def sample(
+        self, rows: Dataset, shard: str, by: Thinning
+    ) -> tuple[Dataset, Callable[[Floats], Floats]]:
+        """Return the rows of a shard that are left; see `Engine.sample`."""
+        cached = self._thinned.setdefault(rows, {})
+        if (shard, by) not in cached:
+            cached[shard, by] = thin(rows, shard, by)
+        left = cached[shard, by]
+        return left.rows, lambda column: column[left.positions]
 
     def reduce(
         self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
@@ -87,18 +107,19 @@ class LocalEngine:
         offset: Floats,
         start: EntityTable | None,
         prior: EntityTable | None = None,
+        known: pa.Array | None = None,
     ) -> tuple[EntityTable, Floats]:
         """Call `function` on runs of whole entities; see `Engine.group`."""
-        grouped = self._group(rows, by)
+        grouped = self._group(rows, by, known)
         pointers = grouped.feature_ptr + by.intercept * np.arange(grouped.entities + 1)
         coefficients = np.zeros(pointers[-1])
         _copy(grouped, by.intercept, start, "coefficients", coefficients)
         variances = np.zeros(pointers[-1])
-        known: tuple[Floats, ...] = ()
+        believed: tuple[Floats, ...] = ()
         if prior is not None:
-            known = np.full(pointers[-1], np.nan), np.full(pointers[-1], np.nan)
-            _copy(grouped, by.intercept, prior, "coefficients", known[0])
-            _copy(grouped, by.intercept, prior, "variances", known[1])
+            believed = np.full(pointers[-1], np.nan), np.full(pointers[-1], np.nan)
+            _copy(grouped, by.intercept, prior, "coefficients", believed[0])
+            _copy(grouped, by.intercept, prior, "variances", believed[1])
         entity_offset = offset[grouped.order]
         margin = np.empty_like(entity_offset)
         outcome = _empty_outcome(grouped.entities)
@@ -109,16 +130,20 @@ class LocalEngine:
         def run(bounds: tuple[int, int]) -> None:
             entities = (grouped.row_ptr, *bounds, grouped.feature_ptr, grouped.features)
             solution = (coefficients, pointers, margin, variances, outcome)
-            function(Run(block, entity_offset, *entities, *solution, *known))
+            function(Run(block, entity_offset, *entities, *solution, *believed))
 
         cuts = grouped.bounds().tolist()
         for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
             if self._progress is not None:
                 self._progress(done / (len(cuts) - 1))
-        scores = np.empty_like(margin)
-        scores[grouped.order] = margin - entity_offset
         learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
-        return EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt), scores
+        table = EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt)
+        scores = np.empty(rows.rows)
+        if grouped.passive is not None:
+            part = EntityModel(by.shard, by.entity, by.intercept, table)
+            scores = part.score_at(self, rows, grouped.passive)
+        scores[grouped.order] = margin - entity_offset
+        return table, scores
 
     def entity_positions(self, rows: Dataset, entity: str, known: pa.Array) -> NDArray[np.int32]:
         """Return where each row's entity lies in `known`, -1 where it does not."""
@@ -149,11 +174,17 @@ class LocalEngine:
         cuts = rows.bounds(shard).tolist()
         return self._pool.map(call, pairwise(cuts))
 
-    def _group(self, rows: Dataset, by: Grouping) -> Grouped:
+    def _group(self, rows: Dataset, by: Grouping, known: pa.Array | None) -> Grouped:
         cached = self._grouped.setdefault(rows, {})
-        if by not in cached:
-            cached[by] = group(rows, by.entity, by.shard)
-        return cached[by]
+        if not by.sampling.spare_new:
+            known = None
+        # what is known holds for a whole descent: one array, not many equal ones
+        if by not in cached or cached[by][0] is not known:
+            grouped = group(
+                rows, by.entity, by.shard, by.sampling, known=known, intercept=by.intercept
+            )
+            cached[by] = known, grouped
+        return cached[by][1]
 
 
 def available_threads() -> int:

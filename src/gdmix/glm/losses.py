@@ -32,6 +32,9 @@ class Loss(Protocol):
     def saturates(self) -> bool:
         """Tell whether labels of one class push the margin on for ever."""
 
+    def binary(self) -> bool:
+        """Tell whether labels are 0 and 1, for the two sides of a boundary."""
+
 
 class Logistic(NamedTuple):
     """``log(1 + exp(s)) - y s`` for labels 0 and 1: minus the Bernoulli log-likelihood.
@@ -64,6 +67,10 @@ class Logistic(NamedTuple):
         """Return True: with labels all 1 the loss falls as long as the margin grows."""
         return True
 
+    def binary(self) -> bool:
+        """Return True: labels are 0 and 1."""
+        return True
+
 
 class Squared(NamedTuple):
     """``(s - y)^2 / 2``: minus the Gaussian log-likelihood at unit variance."""
@@ -84,6 +91,10 @@ class Squared(NamedTuple):
 
     def saturates(self) -> bool:
         """Return False: there is a best margin for any labels."""
+        return False
+
+    def binary(self) -> bool:
+        """Return False: labels are any numbers."""
         return False
 
 
@@ -107,6 +118,10 @@ class Poisson(NamedTuple):
     def saturates(self) -> bool:
         """Return True: with labels all 0 the loss falls as long as the margin does."""
         return True
+
+    def binary(self) -> bool:
+        """Return False: labels are counts."""
+        return False
 
 
 class SmoothedHinge(NamedTuple):
@@ -137,6 +152,10 @@ class SmoothedHinge(NamedTuple):
     def saturates(self) -> bool:
         """Return False: from a margin of 1 on there is nothing to gain."""
         return False
+
+    def binary(self) -> bool:
+        """Return True: labels are 0 and 1."""
+        return True
 
 
 _LOSSES: tuple[type, ...] = (Logistic, Squared, Poisson, SmoothedHinge)

@@ -38,6 +38,11 @@ class EntityModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone; 0 for entities without a model."""
+        known = engine.entity_positions(rows, self.entity, self.table.ids)
+        return self.score_at(engine, rows, known)
+
+    def score_at(self, engine: Engine, rows: Rows, entity: Column) -> Column:
+        """Return the score of rows whose entities lie at `entity`; 0 where that is -1."""
         table = self.table
 
         def margins(block: Block, entity: NDArray[np.int32]) -> Floats:
@@ -55,8 +60,7 @@ class EntityModel:
             )
             return out
 
-        known = engine.entity_positions(rows, self.entity, table.ids)
-        return engine.map(margins, rows, self.shard, (known,))
+        return engine.map(margins, rows, self.shard, (entity,))
 
     def position(self, entity_id: object) -> int:
         """Return where an entity's coefficients lie, -1 when there is no model for it."""

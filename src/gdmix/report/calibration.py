@@ -40,7 +40,9 @@ class Calibration:
 
 
 def calibration(scores: Scores) -> Calibration | None:
-    """Bin predictions by quantiles; None without rows of weight."""
+    """Bin predictions by quantiles; None without rows of weight, or where scores are margins."""
+    if scores.task.output == "margin":
+        return None
     mean = scores.task.mean(scores.score)
     rows = np.isfinite(mean) & (scores.weight > 0.0)
     mean, label, weight = mean[rows], scores.label[rows], scores.weight[rows]

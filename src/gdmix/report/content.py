@@ -13,7 +13,7 @@ from typing import Any
 from gdmix.config import ModelOptions
 from gdmix.descent import Update
 from gdmix.history import from_plain
-from gdmix.metrics import METRICS, Metric
+from gdmix.metrics import Evaluator, parse
 from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Mixed
 from gdmix.report.calibration import Calibration, calibration
@@ -31,7 +31,7 @@ class Headline:
 
     Attributes
     ----------
-    metric : Metric
+    metric : Evaluator
     final, first : float
         After the last update and after the first.
     best : float
@@ -39,7 +39,7 @@ class Headline:
         Where it was best.
     """
 
-    metric: Metric
+    metric: Evaluator
     final: float
     first: float
     best: float
@@ -168,7 +168,7 @@ def _with_all_metrics(updates: Sequence[Update]) -> list[Update]:
 def _headlines(updates: Sequence[Update]) -> list[Headline]:
     found = []
     for name, final in updates[-1].metrics.items():
-        metric = METRICS[name]
+        metric = parse(name)
         sign = 1.0 if metric.larger_is_better else -1.0
         able = [update for update in updates if math.isfinite(update.metrics[name])]
         best = max(able, key=_by(name, sign)) if able else updates[-1]

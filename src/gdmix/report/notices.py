@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from gdmix.descent import Update
 from gdmix.glm.status import Status
-from gdmix.metrics import METRICS
+from gdmix.metrics import parse
 from gdmix.report.effects import Fixed, Random
 from gdmix.report.text import amount, capital, count, figure, label, share, status_name
 
@@ -41,11 +41,15 @@ def _objective(updates: Sequence[Update]) -> Iterator[Notice]:
     if wrong:
         text = "Check offsets, weights and the scale of features."
         yield Notice(f"The objective is not a finite number after {label(wrong[0])}", text)
+    # a sample's objective may fall while that of all rows rises
+    if any(update.summary.passive for update in updates):
+        return
     for before, after in pairwise(updates):
         rise = after.objective - before.objective
         if rise > _ROUNDING * max(abs(before.objective), 1.0):
             values = f"From {amount(before.objective)} to {amount(after.objective)}."
-            text = f"{values} Descent should never raise it: compare the solvers' statuses below."
+            text = f"{values} Descent should never raise it, unless a sparsity_threshold drops "
+            text += "coefficients: compare the solvers' statuses below."
             yield Notice(f"The total objective rose at {label(after)}", text)
 
 
@@ -53,7 +57,7 @@ def _metrics(last: Update) -> Iterator[Notice]:
     for name, value in last.metrics.items():
         if not math.isfinite(value):
             text = "Validation labels of one class, or no validation row of positive weight?"
-            yield Notice(f"{capital(METRICS[name].title)} is not a number", text)
+            yield Notice(f"{capital(parse(name).title)} is not a number", text)
 
 
 def _statuses(effects: Sequence[Fixed | Random]) -> Iterator[Notice]:

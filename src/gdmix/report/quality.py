@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.ids import positions
-from gdmix.metrics import METRICS, Metric, grouped_auc
+from gdmix.metrics import Evaluator, Lists, Sample
 from gdmix.models.entity import EntityModel
 from gdmix.report.histogram import Histogram, counted, edges_for
 from gdmix.report.scores import Scores
@@ -20,20 +18,10 @@ from gdmix.tasks import Task
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-OfGroups = Callable[[Floats, Floats, Floats, Codes, int], Floats]
-Edges = Callable[[Floats], Floats | None]
 
 _DECIMALS = 10
 _EQUAL = 1e-9
 _STEPS = np.array([0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 100000])
-
-
-class Measure(NamedTuple):
-    """How entities are measured: the metric, its values of groups, and histogram bins of those."""
-
-    metric: Metric
-    of_groups: OfGroups
-    edges: Edges
 
 
 @dataclass(frozen=True)
@@ -59,11 +47,12 @@ class Quality:
 
     Attributes
     ----------
-    metric : Metric
+    metric : Evaluator
+        The task's first.
     full, without : Histogram
         Of the entities' metric, over the same bins.
     measured, unmeasured : int
-        Entities with the metric, and entities that have none as their labels are of one class.
+        Entities with the metric, and entities that have none: an AUC needs labels of two classes.
     overall : Pair
         The metric over all rows.
     median, mean : Pair
@@ -73,7 +62,7 @@ class Quality:
     buckets : list of Bucket
     """
 
-    metric: Metric
+    metric: Evaluator
     full: Histogram
     without: Histogram
     measured: int
@@ -88,14 +77,14 @@ class Quality:
 
 def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | None:
     """Measure every entity; None when no entity can be measured."""
-    metric, _, edges_of = _measure(scores.task)
+    metric = _metric(scores.task)
     codes, ids = scores.entities(part.entity)
     # rounded, as a difference is not exact and would tell apart rows whose scores are equal
     without_score = np.round(scores.score - scores.own(name), _DECIMALS)
     full = per_entity(scores.task, scores.label, scores.score, scores.weight, codes)
     without = per_entity(scores.task, scores.label, without_score, scores.weight, codes)
     known = np.isfinite(full) & np.isfinite(without)
-    edges = edges_of(np.concatenate([full[known], without[known]]))
+    edges = _edges(metric, np.concatenate([full[known], without[known]]))
     if edges is None:
         return None
     rows = codes >= 0
@@ -109,10 +98,7 @@ def entity_quality(scores: Scores, name: str, part: EntityModel) -> Quality | No
         counted(without, edges),
         len(full),
         unmeasured,
-        Pair(
-            metric.function(scores.label, scores.score, scores.weight),
-            metric.function(scores.label, without_score, scores.weight),
-        ),
+        Pair(_overall(metric, scores, scores.score), _overall(metric, scores, without_score)),
         Pair(float(np.median(full)), float(np.median(without))),
         _mean(full, without, weights),
         int((gain > _EQUAL).sum()),
@@ -126,35 +112,21 @@ def per_entity(task: Task, label: Floats, score: Floats, weight: Floats, codes: 
     groups = int(codes.max(initial=-1)) + 1
     rows = codes >= 0
     label, score, weight, codes = label[rows], score[rows], weight[rows], codes[rows]
-    return _measure(task).of_groups(label, score, weight, codes, groups)
+    return _metric(task).values(Lists(Sample(label, score, weight), codes, groups))
 
 
-def _measure(task: Task) -> Measure:
-    metric = METRICS[task.metrics[0]]
-    return Measure(metric, *_MEASURES[metric.name])
+def _metric(task: Task) -> Evaluator:
+    return task.evaluators()[0]
 
 
-def _grouped_rmse(
-    label: Floats, score: Floats, weight: Floats, codes: Codes, groups: int
-) -> Floats:
-    squares = np.bincount(codes, weight * (score - label) ** 2, groups)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.sqrt(squares / np.bincount(codes, weight, groups)))
+def _overall(metric: Evaluator, scores: Scores, score: Floats) -> float:
+    return float(metric.values(Lists(Sample(scores.label, score, scores.weight)))[0])
 
 
-def _edges_of_shares(values: Floats) -> Floats | None:
-    return np.linspace(0.0, 1.0, 21) if len(values) else None
-
-
-def _edges_of_errors(values: Floats) -> Floats | None:
+def _edges(metric: Evaluator, values: Floats) -> Floats | None:
+    if metric.name == "auc":
+        return np.linspace(0.0, 1.0, 21) if len(values) else None
     return edges_for(values, 24)
-
-
-# by the name of a task's first metric
-_MEASURES: dict[str, tuple[OfGroups, Edges]] = {
-    "auc": (grouped_auc, _edges_of_shares),
-    "rmse": (_grouped_rmse, _edges_of_errors),
-}
 
 
 def _samples(ids: pa.Array, part: EntityModel) -> NDArray[np.int64]:

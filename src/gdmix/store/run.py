@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from gdmix.errors import RunError
 from gdmix.plainjson import dumps
-from gdmix.store.aside import write_text
+from gdmix.store.aside import replacing, write_text
 
 FINISHED = "metrics.json"
 """Written last: a run directory that holds it is whole."""
@@ -72,6 +76,14 @@ def finish(path: Path, metrics: dict[str, Any]) -> None:
     write_json(path / FINISHED, metrics)
     shutil.rmtree(path / "checkpoints", ignore_errors=True)
     shutil.rmtree(previous(path), ignore_errors=True)
+
+
+def save_groups(folder: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Write the metrics of groups, a file for each group column, as ``query_id.parquet``."""
+    for column, table in tables.items():
+        # a column may be named as no file can
+        with replacing(folder / f"{quote(column, safe=' ')}.parquet") as aside:
+            pq.write_table(table, aside, compression="zstd")
 
 
 def previous(path: Path) -> Path:
