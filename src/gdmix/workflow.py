@@ -155,9 +155,9 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
     unseen: dict[str, dict[str, Any]] = {}
     if run.options.output_mode != "none":
         save_model(run.path / "model", Saved(best.options, run.model, history))
-        for split, rows in splits.items():
-            if rows is not None:
-                unseen[split] = _write_scores(run, engine, split, rows)
+    for split, rows in splits.items():
+        if rows is not None:
+            unseen[split] = _write_scores(run, engine, split, rows)
     metrics = {
         "final": dict(best.update.metrics),
         **run.swept.as_plain(),
@@ -171,9 +171,10 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
 def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> dict[str, Any]:
     found = Unseen()
     table = score_rows(engine, run.options, run.model, rows, found)
-    with replacing(run.path / "scores" / split, _SCORES) as aside:
-        aside.mkdir(parents=True)
-        pq.write_table(table, aside / _SCORES, compression="zstd")
+    if run.options.output_mode != "none":
+        with replacing(run.path / "scores" / split, _SCORES) as aside:
+            aside.mkdir(parents=True)
+            pq.write_table(table, aside / _SCORES, compression="zstd")
     return {
         "rows": found.rows,
         "entities": dict(found.entities),
