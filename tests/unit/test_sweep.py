@@ -148,9 +148,9 @@ def test_rows_are_grouped_once(monkeypatch):
     calls = []
     group = local.group
 
-    def counted(rows, *rest):
+    def counted(rows, *rest, **options):
         calls.append(rows)
-        return group(rows, *rest)
+        return group(rows, *rest, **options)
 
     monkeypatch.setattr(local, "group", counted)
     model(grid=GRID).fit(table(), table(seed=1))

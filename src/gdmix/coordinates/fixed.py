@@ -50,7 +50,7 @@ class FixedEffect(Coordinate):
         )
         found = minimize(
             objective,
-            np.zeros(intercept + width) if start is None else start.coefficients,
+            np.zeros(intercept + width) if start is None else start.coefficients.copy(),
             _METHODS[self.optimizer],
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
