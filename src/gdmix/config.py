@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates import FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
+from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import Evaluator
 from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList
@@ -92,6 +101,21 @@ class ModelOptions(Columns):
         description="Evaluated on validation data, the first one choosing models; by default the "
         "task's own. `ndcg@10:query_id` is the mean over the groups of an id column.",
     )
+    grid: dict[str, tuple[FiniteFloat, ...]] = Field(
+        default={},
+        description="Values to try of numeric options of coordinates, as `global.l2: [10, 1]`: "
+        "every combination is trained, and the first metric chooses.",
+    )
+    keep_best: bool = Field(
+        default=False,
+        description="Whether a model is taken after the update, once every coordinate was "
+        "updated, where the first metric was best, not after the last.",
+    )
+    statistics: bool = Field(
+        default=False,
+        description="Whether statistics of every feature are saved with the model; those that "
+        "`normalization` takes are saved in any case.",
+    )
 
     initial_model: OnePath | None = Field(
         default=None,
@@ -115,6 +139,7 @@ class ModelOptions(Columns):
         self._check_bags()
         for name, coordinate in self.coordinates.items():
             self._check_columns(name, coordinate)
+        self._check_grid()
         return self
 
     def _check_locked(self) -> None:
@@ -154,6 +179,30 @@ class ModelOptions(Columns):
         if isinstance(coordinate, RandomEffect) and coordinate.entity == self.label:
             problem = f"{coordinate.entity!r} is the label; expected the column of an id"
             raise _invalid(f"coordinates.{name}.entity", problem)
+
+    def _check_grid(self) -> None:
+        if problem := fault_of(self.grid, self.coordinates):
+            raise _invalid("grid", problem)
+        for point in points_of(self.grid) if self.grid else ():
+            try:
+                self._at(point)
+            except ConfigError as error:
+                raise _invalid("grid", str(error)) from None
+
+    def at_points(self) -> list[tuple[Point, ModelOptions]]:
+        """Return the points of the grid, from the largest values down, and the options there."""
+        return [(point, self._at(point)) for point in points_of(self.grid)]
+
+    def _at(self, point: Point) -> ModelOptions:
+        plain = {name: item for name, item in self.plain().items() if name in _MODEL_FIELDS}
+        plain.pop("grid", None)
+        for key, value in point.items():
+            *parents, option = key.split(".")
+            place = plain["coordinates"]
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[option] = value
+        return ModelOptions.parse(plain)
 
     @property
     def kind(self) -> Task:
@@ -202,6 +251,9 @@ class ModelOptions(Columns):
         return replace(layout, entities=entities)
 
 
+_MODEL_FIELDS = ModelOptions.model_fields
+
+
 class TrainOptions(ModelOptions):
     """A training run: a model, its data, and where the results go."""
 
@@ -211,6 +263,11 @@ class TrainOptions(ModelOptions):
     output: str = Field(min_length=1, description="Run directory to write.")
     threads: int | None = Field(
         default=None, ge=1, description="Threads that run kernels; all cores by default."
+    )
+    output_mode: Literal["none", "best", "explicit", "all"] = Field(
+        default="best",
+        description="Models to write: none, only metrics; `best`; `explicit`, that of every point "
+        "of the grid too, in `models/`; `all`, which is the same.",
     )
     save_group_metrics: bool = Field(
         default=False,
@@ -251,5 +308,4 @@ class TrainOptions(ModelOptions):
 
     def model_options(self) -> ModelOptions:
         """Return the part that defines the model."""
-        names = ModelOptions.model_fields
-        return ModelOptions.model_construct(**{name: getattr(self, name) for name in names})
+        return ModelOptions.model_construct(**{name: getattr(self, name) for name in _MODEL_FIELDS})

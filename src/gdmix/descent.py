@@ -61,10 +61,13 @@ class State:
     parts : dict of str to Part
         The latest part of every coordinate updated so far.
     history : list of Update
+    best : dict of str to Part
+        The parts after the update that validated best, where an observer keeps them.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
     history: list[Update] = field(default_factory=list)
+    best: dict[str, Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ def descend(
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
         name = names[position]
-        setting = plan.settings[name]._replace(start=state.parts.get(name))
+        setting = plan.settings[name]
+        if sweep or setting.start is None:
+            setting = setting._replace(start=state.parts.get(name))
         offset = scores.without(name)
         started = time.perf_counter()
         fit = plan.coordinates[name].fit(engine, train, setting, offset)

@@ -8,7 +8,7 @@ NumPy arrays of one part of the rows and call kernels, so the mathematics is the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from gdmix.glm.kernels import Block
 Floats = NDArray[np.float64]
 Rows = Any
 Column = Any
+_T = TypeVar("_T")
 
 BlockSum = Callable[..., tuple[Floats, ...]]
 """``fn(block, *columns) -> arrays``; the arrays of all blocks are added up."""
@@ -148,6 +149,11 @@ class Engine(Protocol):
         self, function: BlockSum, rows: Rows, shard: str, columns: Sequence[Column] = ()
     ) -> tuple[Floats, ...]:
         """Add up what `function` returns for every block of rows, in the order of the blocks."""
+
+    def merge(
+        self, function: Callable[[Block], _T], join: Callable[[_T, _T], _T], rows: Rows, shard: str
+    ) -> _T:
+        """Join what `function` returns for every block of rows, in the order of the blocks."""
 
     def map(
         self, function: BlockMap, rows: Rows, shard: str, columns: Sequence[Column] = ()

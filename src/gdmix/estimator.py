@@ -13,16 +13,17 @@ from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read
 from gdmix.data.source import Data, open_source
-from gdmix.descent import Observer, State, descend
+from gdmix.descent import Observer
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError, ModelError
 from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
-from gdmix.planning import make_plan
+from gdmix.planning import statistics_of
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.directory import Saved, load_initial, load_model, save_model
+from gdmix.sweep import Material, require_validation, sweep
 
 
 class MixedModel:
@@ -41,7 +42,13 @@ class MixedModel:
     model_ : Mixed
         The fitted parts.
     history_ : list of dict
-        The record of every update.
+        The record of every update of the chosen point.
+    grid_ : list of dict
+        A line for each point of ``grid``: number, options, metrics, objective, seconds, updates.
+    best_ : dict
+        The line of the chosen point.
+    options_ : ModelOptions
+        The options of the fitted model: those of the chosen point.
     unseen_ : Unseen
         What the last `predict` met that the model does not know.
 
@@ -99,13 +106,15 @@ class MixedModel:
         Raises
         ------
         ConfigError
-            There is no ``label`` option, or the initial model does not fit the options.
+            There is no ``label`` option, no data to choose a model by, or the initial model does
+            not fit the options.
         DataError
             The data does not fit the options; the message names the place.
         """
         options = self.options
         if options.label is None:
             raise ConfigError("label", "required option is missing", "the response column")
+        require_validation(options, given=validation is not None)
         begin = self._initial(initial)
         earlier = None if begin is None else begin.features(options)
         layout = options.layout()
@@ -115,11 +124,14 @@ class MixedModel:
             wanted = options.evaluation_layout()
             held_out, _ = read(open_source(validation, "validation"), wanted, indexes)
         engine = LocalEngine(self.threads)
-        previous = None if begin is None else begin.parts(options, indexes, rows)
-        plan = make_plan(options, indexes, previous)
-        state = descend(engine, plan, rows, held_out, State(), observers)
-        self.model_ = Mixed(state.parts, indexes)
-        self.history_ = [as_plain(update) for update in state.history]
+        previous = {} if begin is None else begin.parts(options, indexes, rows)
+        statistics = statistics_of(engine, options, rows)
+        material = Material(rows, held_out, indexes, statistics, previous)
+        swept = sweep(engine, options, material, observers=observers)
+        best = swept.best
+        self.model_ = Mixed(best.parts, indexes, material.statistics)
+        self.history_ = [as_plain(update) for update in best.history]
+        self.grid_, self.best_, self.options_ = swept.points, best.as_plain(), best.options
         return self
 
     def predict(self, data: Data) -> Any:  # noqa: ANN401 - a table of the kind that was given
@@ -185,7 +197,8 @@ class MixedModel:
 
     def save(self, path: str | Path) -> None:
         """Write a model directory; it appears whole or not at all."""
-        save_model(Path(path), Saved(self.options, self._fitted(), self.history_))
+        model = self._fitted()
+        save_model(Path(path), Saved(self.options_, model, self.history_))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -199,6 +212,7 @@ class MixedModel:
         options, model, history = load_model(Path(path))
         found = cls.__new__(cls)
         found.options, found.threads, found._params = options, None, {}
+        found.options_ = options
         found.model_, found.history_ = model, history
         return found
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from gdmix.config import ModelOptions
 from gdmix.coordinates import Bound, Box, Coordinate, Setting
 from gdmix.data.index import INTERCEPT, FeatureIndex
+from gdmix.data.statistics import Moments, Statistics, merged, moments
 from gdmix.descent import Plan
+from gdmix.engine import Engine, Rows
 from gdmix.errors import ConfigError
+from gdmix.glm.kernels import Block
+from gdmix.glm.normalization import Normalization
 from gdmix.models.mixed import Part
 
 
 def make_plan(
     options: ModelOptions,
     indexes: Mapping[str, FeatureIndex],
+    statistics: Mapping[str, Statistics] | None = None,
     previous: Mapping[str, Part] | None = None,
 ) -> Plan:
     """Return what to descend on.
@@ -26,13 +32,15 @@ def make_plan(
     ----------
     options : ModelOptions
     indexes : dict of shard to FeatureIndex
+    statistics : dict of shard to Statistics, optional
+        As `statistics_of` gives them.
     previous : dict of str to Part, optional
         What the initial model knows of coordinates, in the positions of `indexes`.
 
     Raises
     ------
     ConfigError
-        A bound fits no feature.
+        A bound fits no feature, or a feature spreads too far to be normalized.
     """
     coordinates: Mapping[str, Coordinate] = options.coordinates
     settings = {}
@@ -42,9 +50,20 @@ def make_plan(
         if coordinate.bounds:
             where = f"coordinates.{name}.bounds"
             box = box_of(coordinate.bounds, indexes[shard], int(coordinate.intercept), where)
+        scale = None
+        if coordinate.normalization != "none":
+            where = f"coordinates.{name}.normalization"
+            told = (statistics or {})[shard]
+            scale = normalization_of(coordinate.normalization, told, indexes[shard], where)
         known = (previous or {}).get(name)
-        prior = known if options.incremental and name not in options.locked else None
-        settings[name] = Setting(shard, options.kind.loss, prior=prior, box=box, previous=known)
+        settings[name] = Setting(
+            shard,
+            options.kind.loss,
+            prior=known if options.incremental and name not in options.locked else None,
+            box=box,
+            normalization=scale,
+            previous=known,
+        )
     return Plan(
         coordinates,
         settings,
@@ -53,6 +72,57 @@ def make_plan(
         options.evaluators,
         frozenset(options.locked),
     )
+
+
+def statistics_of(engine: Engine, options: ModelOptions, rows: Rows) -> dict[str, Statistics]:
+    """Return the statistics of every shard whose features are normalized; of all, if asked for."""
+    found: dict[str, Statistics] = {}
+    for name, shard in options.shards().items():
+        wanted = options.statistics or options.coordinates[name].normalization != "none"
+        if wanted and shard not in found:
+            width = engine.width(rows, shard)
+            of_block = partial(_moments, width=width)
+            found[shard] = Statistics.of(engine.merge(of_block, merged, rows, shard))
+    return found
+
+
+def _moments(block: Block, width: int) -> Moments:
+    return moments(block.indptr, block.indices, block.values, width)
+
+
+def normalization_of(
+    kind: str, statistics: Statistics, index: FeatureIndex, where: str
+) -> Normalization:
+    """Return factors and shifts; a feature that never changes has a factor of 1.
+
+    Parameters
+    ----------
+    kind : str
+        ``standard_deviation`` and ``standardization`` divide by the sample's standard deviation,
+        the latter after taking the mean away; ``max_magnitude`` divides by the largest magnitude.
+    statistics : Statistics
+    index : FeatureIndex
+    where : str
+        The option, for messages.
+
+    Raises
+    ------
+    ConfigError
+        A feature's spread, or its inverse, is beyond float64.
+    """
+    if kind == "max_magnitude":
+        scale = np.maximum(np.abs(statistics.min), np.abs(statistics.max))
+    else:
+        scale = np.sqrt(statistics.variance)
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = np.where(scale > 0.0, 1.0 / scale, 1.0)
+    wrong = ~(np.isfinite(scale) & np.isfinite(factor))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        found = f"feature {index.label(first)!r} has a spread of {scale[first]:g}"
+        raise ConfigError(where, found, "one that float64 can invert", "scale the column")
+    centred = kind == "standardization"
+    return Normalization(factor, statistics.mean.copy() if centred else np.zeros(len(factor)))
 
 
 def box_of(bounds: Sequence[Bound], index: FeatureIndex, intercept: int, where: str) -> Box:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gdmix.descent import State, Update
+from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.plainjson import dumps
 
@@ -25,6 +26,11 @@ class RunLog:
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(dumps(line | fields) + "\n")
+
+    def point(self, number: int, point: Point) -> None:
+        """Log that a point of a grid begins; without one there is nothing to say."""
+        if point:
+            self.event("point", number=number, options=point)
 
     def update(self, update: Update, state: State) -> None:
         """Log an update; an observer of the descent."""

@@ -2,6 +2,7 @@
 
 run/
   config.yaml  model/  scores/<split>/*.parquet  metrics.json  report.html  log.jsonl
+  models/<number>/        of every point of a grid, where asked for
   metrics/<column>.parquet  where metrics of groups are to be saved
   checkpoints/            while the run goes on
 """
@@ -16,21 +17,25 @@ from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import Indexes, read
 from gdmix.data.source import open_source
-from gdmix.descent import State, Update, descend
+from gdmix.descent import State, Update
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
+from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed, Part
-from gdmix.planning import make_plan
+from gdmix.planning import statistics_of
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
+from gdmix.selection import Swept
 from gdmix.store.aside import replacing, write_text
-from gdmix.store.checkpoint import Checkpoints, identity
+from gdmix.store.checkpoint import identity
 from gdmix.store.directory import Saved, load_initial, save_model
+from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.store.scores import scores_writer
+from gdmix.sweep import Material, require_validation, sweep
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -44,6 +49,9 @@ class Watcher:
 
     def share(self, done: float) -> None:
         """Hear which share of a random effect's entities is solved, from 0 to 1."""
+
+    def point(self, number: int, point: Point) -> None:
+        """Hear that a point of the grid begins, from 1; without a grid there is one."""
 
     def update(self, update: Update, state: State) -> None:
         """Hear how an update of a coordinate went."""
@@ -59,7 +67,9 @@ class Run:
         The run directory.
     options : TrainOptions
     model : Mixed
-    history : list of Update
+        The chosen one.
+    swept : Swept
+        All points of the grid, and which was chosen.
     seconds : dict of str to float
         By stage: read (the features' index included), kernels, group, solve, score (metrics and
         checkpoints included), write.
@@ -68,8 +78,13 @@ class Run:
     path: Path
     options: TrainOptions
     model: Mixed
-    history: list[Update]
+    swept: Swept
     seconds: dict[str, float]
+
+    @property
+    def history(self) -> list[Update]:
+        """The record of every update of the chosen point."""
+        return self.swept.best.history
 
 
 def train(
@@ -99,31 +114,35 @@ def train(
         The output is taken or cannot be written, or does not fit the run to resume.
     """
     path = Path(options.output)
+    require_validation(options, given=bool(options.validation))
     watcher = watcher or Watcher()
     clock = Stopwatch(watcher.stage)
+    engine = LocalEngine(options.threads, watcher.share)
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
             rows, held_out, indexes, begin = _read(options)
+            statistics = statistics_of(engine, options, rows)
             data = identity(options.model_options(), indexes, rows, held_out, begin)
-        checkpoints = Checkpoints(path / "checkpoints", options.model_options(), indexes, data)
-        state = checkpoints.load() if resume else State()
+        points = StoredPoints(path, options, indexes, statistics, data)
+        if resume:
+            points.load()
         make_folder(path, resume=resume)
         log = RunLog(path / LOG)
         log.event("start", rows=rows.rows, resumed=resume)
         write_text(path / "config.yaml", options.to_yaml())
         with clock.stage("kernels"):
             warm_up(options)
-        engine = LocalEngine(options.threads, watcher.share)
-        observers = [checkpoints.save, log.update, watcher.update]
+        material = Material(rows, held_out, indexes, statistics, begin)
+        spent: list[float] = []
+        observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]
         with clock.stage("train"):
-            known = len(state.history)
-            plan = make_plan(options, indexes, begin)
-            descend(engine, plan, rows, held_out, state, observers)
-        fitting = sum(update.seconds for update in state.history[known:])
-        parts = {"group": engine.grouping, "solve": max(0.0, fitting - engine.grouping)}
+            swept = sweep(engine, options, material, points, observers, [log.point, watcher.point])
+        fitting = sum(spent) - engine.grouping
+        parts = {"group": engine.grouping, "solve": max(0.0, fitting)}
         clock.split("train", parts, "score")
         with clock.stage("write"):
-            run = Run(path, options, Mixed(state.parts, indexes), state.history, clock.seconds)
+            model = Mixed(swept.best.parts, indexes, statistics)
+            run = Run(path, options, model, swept, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
         log.event("finish", seconds=clock.seconds)
     return run
@@ -156,30 +175,37 @@ def _read(
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:
+    best = run.swept.best
     history = [as_plain(update) for update in run.history]
-    save_model(run.path / "model", Saved(run.options.model_options(), run.model, history))
     unseen: dict[str, dict[str, Any]] = {}
+    if run.options.output_mode != "none":
+        save_model(run.path / "model", Saved(best.options, run.model, history))
     for split, rows in splits.items():
         if rows is not None:
-            found = Unseen()
-            table = score_rows(engine, run.options, run.model, rows, found)
-            with replacing(run.path / "scores" / split, _SCORES) as aside:
-                aside.mkdir(parents=True)
-                with scores_writer(aside / _SCORES, table.schema) as writer:
-                    writer.write_table(table)
-            if split == "validation" and run.options.save_group_metrics:
-                score = table["score"].to_numpy()
-                evaluation = Evaluation(run.options.evaluators, rows, score)
-                save_groups(run.path / "metrics", evaluation.group_tables())
-            unseen[split] = {
-                "rows": found.rows,
-                "entities": dict(found.entities),
-                "features": dict(found.features),
-            }
+            unseen[split] = _write_scores(run, engine, split, rows)
     metrics = {
-        "final": dict(run.history[-1].metrics),
+        "final": dict(best.update.metrics),
+        **run.swept.as_plain(),
         "history": history,
         "unseen": unseen,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
     finish(run.path, metrics)
+
+
+def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> dict[str, Any]:
+    found = Unseen()
+    table = score_rows(engine, run.options, run.model, rows, found)
+    if run.options.output_mode != "none":
+        with replacing(run.path / "scores" / split, _SCORES) as aside:
+            aside.mkdir(parents=True)
+            with scores_writer(aside / _SCORES, table.schema) as writer:
+                writer.write_table(table)
+    if split == "validation" and run.options.save_group_metrics:
+        evaluation = Evaluation(run.options.evaluators, rows, table["score"].to_numpy())
+        save_groups(run.path / "metrics", evaluation.group_tables())
+    return {
+        "rows": found.rows,
+        "entities": dict(found.entities),
+        "features": dict(found.features),
+    }

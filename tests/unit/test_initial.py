@@ -196,7 +196,7 @@ def test_a_prior_holds_for_raw_features():
     options = model(incremental=True, fixed=exact, random=exact, sweeps=3).options
     initial = Initial(old.options, old.model_, "old")
     rows, indexes = read(open_source(today), options.layout(), earlier=initial.features(options))
-    plan = make_plan(options, indexes, initial.parts(options, indexes, rows))
+    plan = make_plan(options, indexes, previous=initial.parts(options, indexes, rows))
     plain = descend(LocalEngine(1), plan, rows)
     rng = np.random.default_rng(0)
     settings = {}

@@ -138,6 +138,30 @@ def inspect(
 
 
 @app.command()
+def summarize(
+    data: DataPaths,
+    features: Annotated[
+        list[str] | None, typer.Option("--features", "-f", help="A column; repeat for several.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Take the features of this config.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Parquet file to write.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Features to show.")] = 20,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Summarize features: mean, deviation, range, how often they are not zero."""
+    from gdmix.cli.summarizing import run_summarize
+
+    out, choice = Output(quiet, as_json), (features or [], config)
+    run_summarize(data, choice, output, top, out, overwrite=overwrite)
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     quiet: Quiet = False,

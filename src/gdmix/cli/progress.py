@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status as Spinner
+from rich.table import Table
 
+from gdmix.cli.output import Output
 from gdmix.config import TrainOptions
 from gdmix.descent import State, Update
 from gdmix.glm.status import Status
-from gdmix.metrics import Evaluator
+from gdmix.grid import Point, label_of
+from gdmix.metrics import Evaluator, parse
+from gdmix.selection import Swept
 from gdmix.workflow import Watcher
 
 _STAGES = {"read": "reading data", "kernels": "loading kernels", "write": "writing the run"}
@@ -30,6 +34,7 @@ class TrainingTable(Watcher):
     def __init__(self, console: Console, options: TrainOptions) -> None:
         self._console = console
         self._names = [name for name in options.coordinates if name not in options.locked]
+        self._points = len(options.at_points())
         self._sweeps = options.sweeps
         self._metrics: Sequence[Evaluator] = options.evaluators if options.validation else ()
         self._width = max(len("coordinate"), *(len(name) for name in self._names))
@@ -52,6 +57,12 @@ class TrainingTable(Watcher):
     def share(self, done: float) -> None:
         """Say which share of a random effect's entities is solved."""
         self._say(f"solving entities {done:.0%}")
+
+    def point(self, number: int, point: Point) -> None:
+        """Print which point begins."""
+        if point:
+            text = escape(f"point {number} of {self._points}: {label_of(point)}")
+            self._console.print(f"[cyan]{text}[/cyan]")
 
     def update(self, update: Update, state: State) -> None:
         """Print a row."""
@@ -89,6 +100,26 @@ class TrainingTable(Watcher):
     def _say(self, text: str) -> None:
         if self._spinner is not None:
             self._spinner.update(text)
+
+
+def show_points(swept: Swept, out: Output) -> None:
+    """Print the table of points, the chosen one marked."""
+    chosen = swept.best.number
+    table = Table(box=None, pad_edge=False)
+    table.add_column("point", justify="right")
+    table.add_column("options")
+    titles = [parse(name).title for name in swept.best.update.metrics]
+    for title in (*titles, "objective", "seconds"):
+        table.add_column(escape(title), justify="right")
+    for line in swept.points:
+        cells = [f"{value:.4f}" for value in line["metrics"].values()]
+        cells += [f"{line['objective']:.4f}", f"{line['seconds']:.3f}"]
+        options, mark = escape(label_of(line["options"])), line["number"] == chosen
+        style = "bold green" if mark else None
+        table.add_row(f"{'>' * mark} {line['number']}", options, *cells, style=style)
+    out.say()
+    out.console.print(table)
+    out.say(f"chosen: point {chosen}, {swept.as_plain()['chosen']['why']}")
 
 
 def warnings(history: Sequence[Update]) -> list[str]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from gdmix import jit
 from gdmix.cli.output import Output, command
-from gdmix.cli.progress import TrainingTable, kept, warnings
+from gdmix.cli.progress import TrainingTable, kept, show_points, warnings
 from gdmix.config import TrainOptions
 from gdmix.errors import MissingExtraError
 from gdmix.history import as_plain
@@ -43,24 +43,27 @@ def run_training(
 
 def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> None:
     report = _report(options, run, out, seconds)
+    if options.grid:
+        show_points(run.swept, out)
     for line in kept(run.history):
         out.say(f"[dim]{escape(line)}[/dim]")
     for line in warnings(run.history):
         out.say(f"[yellow]note:[/yellow] {escape(line)}")
     stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
     out.say(f"\n[dim]seconds: {stages}[/dim]")
+    names = ("model", "models", "scores")
     paths: dict[str, object] = {
-        "model": run.path / "model",
-        "scores": run.path / "scores",
-        "metrics": run.path / "metrics.json",
+        name: run.path / name for name in names if (run.path / name).exists()
     }
+    paths["metrics"] = run.path / "metrics.json"
     if report is not None:
         paths["report"] = report
     out.wrote(paths, _next(run))
     out.result(
         {
             "run": str(run.path),
-            "metrics": dict(run.history[-1].metrics),
+            "metrics": dict(run.swept.best.update.metrics),
+            **run.swept.as_plain(),
             "history": [as_plain(update) for update in run.history],
             "seconds": seconds,
         }
@@ -68,7 +71,7 @@ def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, f
 
 
 def _report(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> Path | None:
-    if not options.report:
+    if not options.report or options.output_mode == "none":
         return None
     from gdmix.report import build_report
 
@@ -84,6 +87,8 @@ def _report(options: TrainOptions, run: Run, out: Output, seconds: dict[str, flo
 
 
 def _next(run: Run) -> list[str]:
+    if run.options.output_mode == "none":
+        return []
     model = run.path / "model"
     data = (run.options.validation or run.options.train)[0]
     return [

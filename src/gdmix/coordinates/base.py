@@ -219,6 +219,11 @@ class Coordinate(Options):
             raise PydanticCustomError(
                 INVALID, "features: no features and no intercept: nothing to learn"
             )
+        if self.normalization == "standardization" and not self.intercept:
+            text = "normalization: `standardization` centres features, which needs an intercept; "
+            raise PydanticCustomError(
+                INVALID, text + "expected `intercept: true`, or `standard_deviation`"
+            )
         return self
 
     def penalty(self, width: int, setting: Setting) -> Penalty:

@@ -6,6 +6,7 @@ says, and partial results are added in order: the same bits come out on any numb
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -97,6 +98,16 @@ class LocalEngine:
                 # copied, as what a function returns may be its own
                 total = tuple(np.array(array) for array in part)
         return total
+
+    def merge(
+        self,
+        function: Callable[[Block], _T],
+        join: Callable[[_T, _T], _T],
+        rows: Dataset,
+        shard: str,
+    ) -> _T:
+        """Join what `function` returns for every block of rows, in the order of the blocks."""
+        return functools.reduce(join, self._each(function, rows, shard, ()))
 
     def map(
         self, function: BlockMap, rows: Dataset, shard: str, columns: Sequence[Floats] = ()

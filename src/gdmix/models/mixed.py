@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gdmix.data.index import FeatureIndex
+from gdmix.data.statistics import Statistics
 from gdmix.engine import Column, Engine, Rows
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
@@ -23,10 +24,13 @@ class Mixed:
         By coordinate, in the update sequence.
     indexes : dict of str to FeatureIndex
         By shard.
+    statistics : dict of str to Statistics
+        Of the training data, by shard, where they were asked for.
     """
 
     parts: Mapping[str, Part]
     indexes: Mapping[str, FeatureIndex]
+    statistics: Mapping[str, Statistics] = field(default_factory=dict)
 
     def scores(self, engine: Engine, rows: Rows) -> dict[str, Column]:
         """Return the score of every part alone."""

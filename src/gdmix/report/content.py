@@ -72,6 +72,10 @@ class Content:
         By stage.
     config : str
         As YAML.
+    points : list of dict
+        Of a grid: number, options, metrics, objective, seconds ...; otherwise one.
+    chosen : dict
+        The number of the chosen point, the metric that chose, and why.
     """
 
     name: str
@@ -87,6 +91,8 @@ class Content:
     calibration: Calibration | None
     seconds: dict[str, float]
     config: str
+    points: list[dict[str, Any]]
+    chosen: dict[str, Any]
 
 
 def gather(run: Path) -> Content:
@@ -97,11 +103,13 @@ def gather(run: Path) -> Content:
     RunError
         This is no finished run.
     ModelError
-        Its model is damaged.
+        Its model is damaged, or was not written.
     """
     metrics = read_json(run / FINISHED)
     saved = load_model(run / "model")
-    updates = _with_all_metrics([from_plain(values) for values in metrics["history"]])
+    # those after the model that was kept are no part of it
+    history = metrics["history"][: metrics["chosen"]["update"]]
+    updates = _with_all_metrics([from_plain(values) for values in history])
     weighted = saved.options.weight is not None
     scores = Scores.read(run / "scores" / "validation", saved.options.kind, weighted=weighted)
     unseen = metrics["unseen"].get("validation", {})
@@ -123,6 +131,8 @@ def gather(run: Path) -> Content:
         # the run's last stage ends after metrics.json is written: only the log knows its length
         metrics["seconds"] | finish.get("seconds", {}),
         (run / "config.yaml").read_text(encoding="utf-8"),
+        [_without_null(point) for point in metrics["points"]],
+        metrics["chosen"],
     )
 
 
@@ -141,6 +151,12 @@ def _effects(
             counts = (entities.get(name, 0), features.get(part.shard, 0))
             found.append(random_effect(name, part, index, last.get(name), counts, quality))
     return found
+
+
+def _without_null(point: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: null stands for a metric that is none."""
+    known = {name: math.nan if v is None else v for name, v in point["metrics"].items()}
+    return {**point, "metrics": known}
 
 
 def _with_all_metrics(updates: Sequence[Update]) -> list[Update]:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from gdmix.errors import MissingExtraError
+from gdmix.grid import label_of
 from gdmix.plainjson import dumps
 from gdmix.report import panels, text
 from gdmix.report.content import Content
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import jinja2
 
 _FILTERS = (
+    label_of,
     text.amount,
     text.capital,
     text.count,

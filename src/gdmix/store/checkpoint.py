@@ -29,7 +29,7 @@ from gdmix.plainjson import dumps
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.parts import PART, read_part, write_part
 
-_STATE = "state.json"
+STATE = "state.json"
 
 
 class Checkpoints:
@@ -56,6 +56,7 @@ class Checkpoints:
         self._indexes = indexes
         self._identity = identity
         self._folders: dict[str, str] = {}
+        self._best: dict[str, str] = {}
 
     def save(self, update: Update, state: State) -> None:
         """Keep the state after an update; an observer of the descent."""
@@ -64,15 +65,18 @@ class Checkpoints:
         folder = f"{len(state.history):05d}-{name}"
         with replacing(self._folder / folder, PART) as aside:
             write_part(aside, part, self._indexes[part.shard])
-        stale = self._folders.get(name)
+        before = {*self._folders.values(), *self._best.values()}
         self._folders[name] = folder
+        if state.best and all(state.best[name] is part for name, part in state.parts.items()):
+            self._best = dict(self._folders)
         record = {
             "identity": self._identity,
             "folders": self._folders,
+            "best": self._best,
             "history": [as_plain(entry) for entry in state.history],
         }
-        write_text(self._folder / _STATE, dumps(record))
-        if stale is not None:
+        write_text(self._folder / STATE, dumps(record))
+        for stale in before - {*self._folders.values(), *self._best.values()}:
             shutil.rmtree(self._folder / stale)
 
     def load(self) -> State:
@@ -85,25 +89,31 @@ class Checkpoints:
         RunError
             The checkpoints belong to other data or other options.
         """
-        file = self._folder / _STATE
+        file = self._folder / STATE
         if not file.is_file():
             return State()
         record = json.loads(file.read_text(encoding="utf-8"))
         if record["identity"] != self._identity:
-            raise RunError(
-                str(self._folder.parent),
-                "was started with other data or options",
-                hint="resume with the same, or start anew with --overwrite",
-            )
-        self._folders = dict(record["folders"])
+            raise differs(self._folder.parent)
+        self._folders, self._best = dict(record["folders"]), dict(record["best"])
         shards = self._options.shards()
         state = State(history=[from_plain(entry) for entry in record["history"]])
-        for name, folder in self._folders.items():
-            place, shard = self._folder / folder, shards[name]
-            state.parts[name] = read_part(
-                place, self._options.coordinates[name], shard, self._indexes[shard]
-            )
+        for folders, parts in ((self._folders, state.parts), (self._best, state.best)):
+            for name, folder in folders.items():
+                place, shard = self._folder / folder, shards[name]
+                parts[name] = read_part(
+                    place, self._options.coordinates[name], shard, self._indexes[shard]
+                )
         return state
+
+
+def differs(run: Path) -> RunError:
+    """Return the error about a run that cannot be resumed with these options or data."""
+    return RunError(
+        str(run),
+        "was started with other data or options",
+        hint="resume with the same, or start anew with --overwrite",
+    )
 
 
 def identity(
@@ -119,7 +129,9 @@ def identity(
     model counts by what it holds, wherever it lies.
     """
     plain = options.plain()
-    for name in ("sweeps", "sweep_tolerance", "initial_model"):
+    # the points of a grid must be compared after as many
+    free = () if options.grid else ("sweeps", "sweep_tolerance")
+    for name in ("initial_model", *free):
         plain.pop(name, None)
     digest = hashlib.sha256(json.dumps(plain).encode())
     for index in indexes.values():

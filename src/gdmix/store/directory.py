@@ -2,7 +2,7 @@
 
 model/
   manifest.json             options, coordinates, training summary, checksums
-  features/<shard>.parquet  name, term, index
+  features/<shard>.parquet  name, term, index; statistics where they were computed
   <coordinate>/coefficients/part-*.parquet
 
 Format 1 covers models with and without variances: their columns may be there or not.
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from gdmix.config import ModelOptions
 from gdmix.data.index import FeatureIndex
+from gdmix.data.statistics import Statistics
 from gdmix.errors import ModelError
 from gdmix.initial import Initial, require_initial
 from gdmix.models.entity import EntityModel
@@ -51,7 +52,9 @@ def save_model(path: Path, saved: Saved) -> None:
     with replacing(path, _MANIFEST) as aside:
         (aside / "features").mkdir(parents=True)
         for shard, index in saved.model.indexes.items():
-            pq.write_table(index.to_table(), aside / "features" / f"{shard}.parquet")
+            known = saved.model.statistics.get(shard)
+            table = index.to_table() if known is None else known.to_table(index)
+            pq.write_table(table, aside / "features" / f"{shard}.parquet")
         for name, part in saved.model.parts.items():
             write_part(aside / name / "coefficients", part, saved.model.index_of(name))
         manifest = {
@@ -80,10 +83,13 @@ def load_model(path: Path) -> Saved:
             problem = "the file is damaged" if name in found else "the file is missing"
             raise ModelError(str(path / name), problem, hint="copy the model again, or train it")
     options = ModelOptions.parse(manifest["options"], str(path / _MANIFEST))
-    indexes = {
-        file.stem: FeatureIndex.from_table(pq.ParquetFile(file).read())
+    tables = {
+        file.stem: pq.ParquetFile(file).read()
         for file in sorted((path / "features").glob("*.parquet"))
     }
+    indexes = {shard: FeatureIndex.from_table(table) for shard, table in tables.items()}
+    known = {shard: Statistics.from_table(table) for shard, table in tables.items()}
+    statistics = {shard: found for shard, found in known.items() if found is not None}
     shards = options.shards()
     parts = {
         name: read_part(
@@ -91,7 +97,7 @@ def load_model(path: Path) -> Saved:
         )
         for name, shard in shards.items()
     }
-    return Saved(options, Mixed(parts, indexes), manifest["training"])
+    return Saved(options, Mixed(parts, indexes, statistics), manifest["training"])
 
 
 def load_initial(options: ModelOptions) -> Initial | None:

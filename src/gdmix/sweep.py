@@ -1,0 +1,155 @@
+"""A descent for each point of a grid, each solved from where the last one ended.
+
+The rows are read and grouped once. A point's solvers begin at the last point's coefficients, yet
+its descent begins anew: so each point is the model that a run of its own would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gdmix.config import ModelOptions
+from gdmix.data.dataset import Dataset
+from gdmix.data.reading import Indexes
+from gdmix.data.statistics import Statistics
+from gdmix.descent import Observer, Plan, State, Update, descend
+from gdmix.engine import Engine
+from gdmix.errors import ConfigError
+from gdmix.grid import Point
+from gdmix.models.mixed import Part
+from gdmix.planning import make_plan
+from gdmix.selection import Candidate, KeepBest, Swept, best_of, best_update, first_metric
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all points are trained on.
+
+    Attributes
+    ----------
+    train : Dataset
+    validation : Dataset or None
+    indexes : dict of shard to FeatureIndex
+    statistics : dict of shard to Statistics
+    previous : dict of str to Part
+        What an initial model knows of coordinates, in the positions of `indexes`.
+    """
+
+    train: Dataset
+    validation: Dataset | None
+    indexes: Indexes
+    statistics: Mapping[str, Statistics]
+    previous: Mapping[str, Part]
+
+
+class Keeper:
+    """Keeps what is done of a sweep, so that it can go on; this one forgets it."""
+
+    def finished(self) -> list[Candidate]:
+        """Return the points that are done; the last one and the best have their parts."""
+        return []
+
+    def begin(self, number: int) -> State:
+        """Return where a point goes on from."""
+        return State()
+
+    def save(self, update: Update, state: State) -> None:
+        """Keep the state after an update of the point that began last."""
+
+    def finish(self, candidate: Candidate, best: Candidate) -> None:
+        """Keep a point that is done."""
+
+
+def require_validation(options: ModelOptions, *, given: bool) -> None:
+    """Check that there is data to choose a model by, where one is to be chosen.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    for name in ("grid", "keep_best"):
+        if getattr(options, name) and not given:
+            hint = "add validation data, or remove this option"
+            raise ConfigError(name, "there is no validation data to choose a model by", hint=hint)
+
+
+def sweep(
+    engine: Engine,
+    options: ModelOptions,
+    material: Material,
+    keeper: Keeper | None = None,
+    observers: Iterable[Observer] = (),
+    beginning: Iterable[Callable[[int, Point], None]] = (),
+) -> Swept:
+    """Train every point of ``options.grid``, from the largest penalties down.
+
+    Parameters
+    ----------
+    engine : Engine
+    options : ModelOptions
+    material : Material
+    keeper : Keeper, optional
+    observers : iterable of callable
+        Called after every update with the update and the state.
+    beginning : iterable of callable
+        Called with its number and the point when one begins.
+    """
+    keeper, observers, beginning = keeper or Keeper(), list(observers), list(beginning)
+    metric = first_metric(options)
+    lines, best, last = [], None, None
+    finished = {candidate.number: candidate for candidate in keeper.finished()}
+    for number, (point, at) in enumerate(options.at_points(), start=1):
+        candidate = finished.get(number)
+        if candidate is None:
+            for hear in beginning:
+                hear(number, point)
+            plan = make_plan(at, material.indexes, material.statistics, material.previous)
+            plan = _from(last, plan)
+            watching = [*_choosing(at, plan), keeper.save, *observers]
+            state = keeper.begin(number)
+            descend(engine, plan, material.train, material.validation, state, watching)
+            candidate = _candidate(number, point, at, plan, state)
+            best = _better(best, candidate, metric)
+            keeper.finish(candidate, best)
+        best, last = _better(best, candidate, metric), candidate
+        lines.append(candidate.as_plain())
+    assert best is not None
+    return Swept(best, lines, metric)
+
+
+def _from(last: Candidate | None, plan: Plan) -> Plan:
+    if last is None:
+        return plan
+    settings = {
+        name: setting._replace(start=last.parts.get(name))
+        for name, setting in plan.settings.items()
+    }
+    return replace(plan, settings=settings)
+
+
+def _choosing(options: ModelOptions, plan: Plan) -> list[Observer]:
+    return [KeepBest(_trained(plan), first_metric(options))] if options.keep_best else []
+
+
+def _candidate(
+    number: int, point: Point, options: ModelOptions, plan: Plan, state: State
+) -> Candidate:
+    history, kept = state.history, None
+    if options.keep_best:
+        kept = best_update(history, _trained(plan), first_metric(options))
+    parts = state.parts if kept is None else state.parts | state.best
+    return Candidate(number, point, options, parts, history, kept or len(history))
+
+
+def _trained(plan: Plan) -> int:
+    return len(plan.coordinates.keys() - plan.locked)
+
+
+def _better(best: Candidate | None, other: Candidate, metric: str) -> Candidate:
+    if best is None or best is other:
+        return other
+    pair = (best, other)
+    found = best_of([one.update.metrics[metric] for one in pair], metric)
+    return pair[found or 0]
