@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gdmix.glm.entities import Entities, copy_penalty, ridge
 from gdmix.glm.kernels import Block
-from gdmix.glm.lane_newton import PENDING, solve_lanes
-from gdmix.glm.lane_work import make_progress, make_scratch, make_sheet
+from gdmix.glm.lane_newton import solve_lanes
+from gdmix.glm.lane_work import PENDING, make_progress, make_scratch, make_sheet
 from gdmix.glm.losses import Loss
 from gdmix.glm.outcome import Outcome, Problem
 from gdmix.glm.penalties import Penalty

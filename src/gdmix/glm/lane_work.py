@@ -13,6 +13,9 @@ from gdmix.jit import inner_kernel
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+# what a lane is besides a Status; numba compiles for each plain integer once more
+PENDING, OPEN, CLOSED = np.int64(-1), np.int64(-2), np.int64(-3)
+
 
 class Sheet(NamedTuple):
     """Flat arrays of lanes.
