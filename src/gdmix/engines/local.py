@@ -100,10 +100,10 @@ class LocalEngine:
             solution = (coefficients, pointers, margin, variances, outcome)
             function(Run(block, entity_offset, *entities, *solution, *known))
 
-        cuts = grouped.bounds().tolist()
-        for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
+        runs = grouped.runs()
+        for done, _ in enumerate(self._pool.map(run, runs), start=1):
             if self._progress is not None:
-                self._progress(done / (len(cuts) - 1))
+                self._progress(done / len(runs))
         scores = np.empty_like(margin)
         scores[grouped.order] = margin - entity_offset
         learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
