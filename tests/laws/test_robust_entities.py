@@ -12,8 +12,8 @@ from tests.ragged import Entity, entity, problem, solve
 LOSSES = (Logistic(), Squared(), Poisson(), SmoothedHinge())
 losses = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 
-# solved one by one, in the primal and in the dual: by way of their shapes
-SHAPES = {"single": (300, 20), "primal": (40, 4), "dual": (6, 30), "huge": (20, 300)}
+# solved one by one, by Cholesky's factors and by conjugate gradients, or eight by eight
+SHAPES = {"single": (1000, 22), "primal": (40, 4), "dual": (6, 30), "truncated": (140, 280)}
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 
 
@@ -164,4 +164,5 @@ def test_a_start_near_the_optimum_takes_few_iterations(loss, shape):
     warm = solve(entities, problem(0.5), loss, start=near)
     check(warm)
     np.testing.assert_allclose(warm.flat, cold.flat, atol=1e-7)
-    assert warm.outcome.iterations.max() <= 4
+    # a hinge's curvature jumps
+    assert warm.outcome.iterations.max() <= (8 if isinstance(loss, SmoothedHinge) else 4)

@@ -1,5 +1,7 @@
 """Rows by entity, features by entity, against dicts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -104,6 +106,6 @@ def test_runs_hold_every_entity_once_and_begin_with_the_largest():
     runs = grouped.runs()
     assert len(runs) > 2
     bounds = grouped.bounds().tolist()
-    assert sorted(runs) == list(zip(bounds[:-1], bounds[1:], strict=True))
+    assert sorted(runs) == list(pairwise(bounds))
     sizes = [grouped.row_ptr[last] - grouped.row_ptr[first] for first, last in runs]
     assert sizes == sorted(sizes, reverse=True)
