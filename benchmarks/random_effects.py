@@ -11,6 +11,7 @@ from gdmix.coordinates import RandomEffect, Setting
 from gdmix.data.dataset import Csr, Dataset, EntityColumn
 from gdmix.engines.local import LocalEngine
 from gdmix.glm.losses import Logistic
+from linkedin import linkedin_loop
 from timing import race
 
 
@@ -51,11 +52,14 @@ def gdmix(data, threads):
 def designs(data, entities):
     """Return dense design matrices with an intercept column, and labels, by entity."""
     csr, codes = data.shards["z"], data.entities["id"].codes
-    dense = np.zeros((data.rows, csr.width + 1))
+    rows = int(np.searchsorted(codes, entities))
+    dense = np.zeros((rows, csr.width + 1))
     dense[:, 0] = 1.0
-    row = np.repeat(np.arange(data.rows), np.diff(csr.indptr))
-    dense[row, 1 + csr.indices] = csr.values
-    return [(dense[codes == e], data.label[codes == e]) for e in range(entities)]
+    inside = slice(csr.indptr[rows])
+    row = np.repeat(np.arange(rows), np.diff(csr.indptr[: rows + 1]))
+    dense[row, 1 + csr.indices[inside]] = csr.values[inside]
+    codes = codes[:rows]
+    return [(dense[codes == e], data.label[:rows][codes == e]) for e in range(entities)]
 
 
 def value(w, x, y):
@@ -103,6 +107,7 @@ def main():
     parser.add_argument("--features", type=int, default=10)
     parser.add_argument("--of", type=int, default=50)
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--linkedin", metavar="FOLDER", help="with gdmix-trainer 0.3.0")
     parser.add_argument("--peers", type=int, default=500, help="entities given to the peers")
     options = parser.parse_args()
     shape = (options.samples, options.features, options.of)
@@ -116,13 +121,14 @@ def main():
     two_classes = [item for item in problems if item[1].min() < item[1].max()]
     if len(two_classes) < len(problems):
         print(f"(scikit-learn leaves out {len(problems) - len(two_classes)} of one class)")
-    race(
-        {
-            "gdmix": gdmix(few, 1),
-            "SciPy L-BFGS-B, an entity at a time": scipy_loop(problems),
-            "scikit-learn newton-cholesky": sklearn_loop(problems),
-        }
-    )
+    contenders = {
+        "gdmix": gdmix(few, 1),
+        "SciPy L-BFGS-B, an entity at a time": scipy_loop(problems),
+        "scikit-learn newton-cholesky": sklearn_loop(problems),
+    }
+    if options.linkedin:
+        contenders["gdmix-trainer 0.3.0"] = linkedin_loop(options.linkedin, problems)
+    race(contenders)
 
 
 if __name__ == "__main__":

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.coordinates import Bound, FixedEffect, RandomEffect
+from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import Plan, State, descend
 from gdmix.engines.local import LocalEngine
-from gdmix.planning import make_plan
+from gdmix.planning import make_plan, statistics_of
+
+_COLUMNS = ("x", "tags")
+
+# options that decide which kernels a coordinate runs
+_DECIDING = (
+    "optimizer",
+    "l1",
+    "elastic_net",
+    "normalization",
+    "variance",
+    "intercept",
+    "penalize_intercept",
+)
 
 
-def warm_up(options: ModelOptions) -> None:
-    """Run every kernel once on a few made-up rows with the loss of `options`."""
-    coordinates: dict[str, FixedEffect | RandomEffect] = {
-        "fixed": FixedEffect(features=["x", "tags"]),
-        "tron": FixedEffect(features=["x", "tags"], optimizer="tron"),
-        "random": RandomEffect("id", features=["x", "tags"]),
-    }
-    if any(_samples(coordinate) for coordinate in options.coordinates.values()):
-        coordinates["sampled"] = RandomEffect(
-            "id", features=["x", "tags"], active_upper_bound=1, features_to_samples_ratio=1.0
-        )
-    tiny = ModelOptions(task=options.task, label="y", coordinates=coordinates)
+def warm_up(options: ModelOptions, rows: Dataset | None = None) -> None:
+    """Train on a few made-up rows, with the task and the coordinates of `options`.
+
+    What no coordinate asks for (TRON, L1 terms, variances) is not compiled. The `rows` that will
+    be trained on tell what `optimizer: auto` stands for, and whether a shard has sparse rows.
+    """
+    tiny = ModelOptions(task=options.task, label="y", coordinates=_alike(options, rows))
     table = pa.table(
         {
             "y": [0.0, 1.0, 1.0, 0.0],
@@ -37,8 +47,9 @@ def warm_up(options: ModelOptions) -> None:
             "tags": [["a"], ["b"], ["a", "b"], []],
         }
     )
-    rows, indexes = read(FrameSource(table), tiny.layout())
-    plan = make_plan(tiny, indexes)
+    engine = LocalEngine(1)
+    few, indexes = read(FrameSource(table), tiny.layout())
+    plan = make_plan(tiny, indexes, statistics_of(engine, tiny, few))
     metrics = [replace(e, column="id" if e.column else None) for e in options.evaluators]
     once = replace(plan, sweeps=2, tolerance=0.0, metrics=metrics)
     collecting = gc.isenabled()
@@ -46,9 +57,9 @@ def warm_up(options: ModelOptions) -> None:
     # for garbage costs a fifth of its time
     gc.disable()
     try:
-        state = descend(LocalEngine(1), once, rows, rows)
+        state = descend(engine, once, few, few)
         if options.initial_model is not None:
-            descend(LocalEngine(1), _from(once, state), rows, rows)
+            descend(engine, _from(once, state), few, few)
     finally:
         if collecting:
             gc.enable()
@@ -63,9 +74,29 @@ def _from(plan: Plan, state: State) -> Plan:
     return replace(plan, settings=settings)
 
 
-def _samples(coordinate: FixedEffect | RandomEffect) -> bool:
-    """Tell whether a coordinate trains on some of the rows or features, by kernels of their own."""
-    if isinstance(coordinate, FixedEffect):
-        return coordinate.down_sampling < 1.0
-    sampling = coordinate.sampling
-    return sampling.upper is not None or sampling.ratio is not None
+def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect | RandomEffect]:
+    """Return the coordinates of `options` on made-up columns; those that are alike once."""
+    found: list[FixedEffect | RandomEffect] = []
+    shards: Mapping[str, str] = options.shards()
+    for name, given in options.coordinates.items():
+        changed = {
+            option: getattr(given, option)
+            for option in _DECIDING
+            if option in type(given).model_fields
+        }
+        if given.bounds:
+            changed["bounds"] = (Bound(name="x", lower=-1.0, upper=1.0),)
+        # one kernel serves an entity's rows with features and rows without
+        alike: FixedEffect | RandomEffect = RandomEffect("id", features=_COLUMNS)
+        if isinstance(given, FixedEffect):
+            full = rows is not None and rows.full[shards[name]]
+            alike = FixedEffect(features=_COLUMNS[:1] if full else _COLUMNS)
+            if rows is not None:
+                changed["optimizer"] = given.optimizer_for(rows.shards[shards[name]].width)
+            changed["down_sampling"] = 0.5 if given.down_sampling < 1.0 else 1.0
+        elif given.sampling.upper is not None or given.sampling.ratio is not None:
+            changed |= {"active_upper_bound": 1, "features_to_samples_ratio": 1.0}
+        alike = alike.model_copy(update=changed)
+        if alike not in found:
+            found.append(alike)
+    return {f"coordinate-{k}": coordinate for k, coordinate in enumerate(found)}

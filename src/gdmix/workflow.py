@@ -131,7 +131,7 @@ def train(
         log.event("start", rows=rows.rows, resumed=resume)
         write_text(path / "config.yaml", options.to_yaml())
         with clock.stage("kernels"):
-            warm_up(options)
+            warm_up(options, rows)
         material = Material(rows, held_out, indexes, statistics, begin)
         spent: list[float] = []
         observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]

@@ -1,6 +1,7 @@
 """Rows by entity, features by entity, against dicts."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -178,3 +179,18 @@ def test_sort_in_place(values):
     array = np.array(values, np.int32)
     sort_in_place(array)
     assert array.tolist() == sorted(values)
+
+
+def test_runs_hold_every_entity_once_and_begin_with_the_largest():
+    rng = np.random.default_rng(0)
+    codes = np.sort(rng.zipf(1.3, 20_000).clip(max=5000) - 1)
+    codes = np.unique(codes, return_inverse=True)[1]
+    entities = int(codes.max()) + 1
+    rows = [{int(i): 1.0 for i in rng.choice(40, 20, replace=False)} for _ in codes]
+    grouped = group(dataset(rows, codes, entities, 40), "e", "s")
+    runs = grouped.runs()
+    assert len(runs) > 2
+    bounds = grouped.bounds().tolist()
+    assert sorted(runs) == list(pairwise(bounds))
+    sizes = [grouped.row_ptr[last] - grouped.row_ptr[first] for first, last in runs]
+    assert sizes == sorted(sizes, reverse=True)

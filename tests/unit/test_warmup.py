@@ -1,28 +1,77 @@
-"""Kernels are compiled before a run is timed, those of its own options too."""
+"""Kernels are compiled before a run is timed: those of its own options, and no others."""
 
-from gdmix import FixedEffect, RandomEffect
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from gdmix import FixedEffect, MixedModel, RandomEffect
 from gdmix.config import ModelOptions
-from gdmix.data.hashing import fnv
-from gdmix.data.sampling import keep_least
-from gdmix.data.selection import correlations, drop_features, keep_best
+from gdmix.coordinates import Bound
+from gdmix.glm.constrained import solve_constrained_entities
+from gdmix.glm.entity_variance import entity_variances
+from gdmix.jit import cache_directory
 from gdmix.warmup import warm_up
 
+FIXED = FixedEffect(features=["age"])
+PLAIN = RandomEffect("user", features=["age"])
 
-def test_sampling_is_warmed_up_where_it_is_asked_for(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        "gdmix.warmup.descend", lambda engine, plan, *rows: asked.append(set(plan.coordinates))
-    )
-    whole = {"g": FixedEffect(features=["age"]), "u": RandomEffect("user", active_lower_bound=3)}
-    some = [
-        whole | {"g": FixedEffect(features=["age"], down_sampling=0.5)},
-        whole | {"u": RandomEffect("user", active_upper_bound=3)},
-        whole | {"u": RandomEffect("user", features_to_samples_ratio=0.5)},
-    ]
-    for coordinates in [whole, *some]:
-        warm_up(ModelOptions(label="click", coordinates=coordinates))
-    assert ["sampled" in names for names in asked] == [False, True, True, True]
-    monkeypatch.undo()
-    warm_up(ModelOptions(label="click", coordinates=some[0]))
-    for kernel in (fnv, keep_least, correlations, keep_best, drop_features):
-        assert kernel.signatures
+
+def planned(monkeypatch, **coordinates):
+    """Return the coordinates that are trained to warm up."""
+    seen = []
+    monkeypatch.setattr("gdmix.warmup.descend", lambda engine, plan, *rows: seen.append(plan))
+    warm_up(ModelOptions(label="click", coordinates=coordinates))
+    return list(seen[0].coordinates.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 0.5},
+        {"variance": "full"},
+        {"intercept": False},
+        {"penalize_intercept": False},
+    ],
+)
+def test_options_that_decide_on_kernels_are_kept(monkeypatch, options):
+    asked = RandomEffect("user", features=["age"], max_iterations=1, **options)
+    fixed, found = planned(monkeypatch, g=FIXED, u=asked)
+    assert isinstance(fixed, FixedEffect)
+    assert fixed.optimizer == "lbfgs"
+    for name, value in options.items():
+        assert getattr(found, name) == value
+    assert found.max_iterations == PLAIN.max_iterations
+    assert found.entity == "id"
+
+
+def test_the_optimizer_is_that_asked_for(monkeypatch):
+    (found,) = planned(monkeypatch, g=FixedEffect(features=["age"], optimizer="tron"))
+    assert found.optimizer == "tron"
+
+
+def test_bounds_hold_for_a_column_that_is_there(monkeypatch):
+    asked = RandomEffect("user", features=["age"], bounds=[Bound(name="age", lower=0.0)])
+    (found,) = planned(monkeypatch, u=asked)
+    assert found.bounds[0].name == "x"
+
+
+def test_equal_coordinates_are_trained_once(monkeypatch):
+    other = RandomEffect("item", features=["age", "city"])
+    assert len(planned(monkeypatch, g=FIXED, u=PLAIN, i=other, more=RandomEffect("city"))) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"l1": 0.1, "variance": "simple"}])
+def test_nothing_is_left_to_compile_for_the_run(options):
+    coordinates = {"g": FIXED, "u": PLAIN.model_copy(update=options)}
+    warm_up(ModelOptions(label="click", coordinates=coordinates))
+    before = sorted(cache_directory().rglob("*.nbc"))
+    counts = [len(k.signatures) for k in (solve_constrained_entities, entity_variances)]
+    rng = np.random.default_rng(0)
+    frame = {
+        "age": rng.normal(size=60),
+        "user": np.arange(60) % 7,
+        "click": rng.integers(0, 2, 60),
+    }
+    MixedModel(label="click", coordinates=coordinates, sweeps=2).fit(pa.table(frame))
+    assert sorted(cache_directory().rglob("*.nbc")) == before
+    assert [len(k.signatures) for k in (solve_constrained_entities, entity_variances)] == counts

@@ -27,6 +27,8 @@ from gdmix.glm.variance import LARGEST_DENSE
 from gdmix.models.linear import LinearModel
 from gdmix.options import INVALID
 
+Optimizer = Literal["auto", "lbfgs", "tron", "newton", "owlqn", "lbfgsb"]
+
 NEWTON_LIMIT = 256
 """Most coefficients for which `auto` forms the Hessian."""
 
@@ -34,7 +36,7 @@ NEWTON_LIMIT = 256
 class FixedEffect(Coordinate):
     """One coefficient vector for all samples."""
 
-    optimizer: Literal["auto", "lbfgs", "tron", "newton", "owlqn", "lbfgsb"] = Field(
+    optimizer: Optimizer = Field(
         default="auto",
         description=f"`auto`: `newton` up to {NEWTON_LIMIT} coefficients, else `owlqn` under an L1 "
         "penalty, `lbfgsb` under bounds, `lbfgs`. `tron` is for ill-conditioned data.",
@@ -50,11 +52,8 @@ class FixedEffect(Coordinate):
 
     @model_validator(mode="after")
     def _require_fit(self) -> Self:
-        kinked = self.l1 > 0.0
-        if self.elastic_net is not None:
-            kinked = self.elastic_net.weight * self.elastic_net.alpha > 0.0
         misfit, able = "", ""
-        if kinked and self.optimizer in ("lbfgs", "tron", "lbfgsb"):
+        if self._kinked and self.optimizer in ("lbfgs", "tron", "lbfgsb"):
             misfit = "elastic_net with an L1 part" if self.elastic_net is not None else "l1"
             able = "auto, owlqn or newton"
         elif self.bounds and self.optimizer in ("lbfgs", "tron"):
@@ -124,13 +123,30 @@ class FixedEffect(Coordinate):
         return left, take(offset)
 
     def _method(self, penalty: Penalty) -> Method:
-        edges = None if penalty.smooth else Edges(penalty.l1, penalty.lower, penalty.upper)
-        few = self.optimizer == "auto" and len(penalty.l1) <= NEWTON_LIMIT
-        if few or self.optimizer == "newton":
-            return Newton(edges)
-        if edges is not None or self.optimizer in ("owlqn", "lbfgsb"):
-            return Piecewise(Edges(penalty.l1, penalty.lower, penalty.upper))
-        return TRON() if self.optimizer == "tron" else LBFGS()
+        edges = Edges(penalty.l1, penalty.lower, penalty.upper)
+        chosen = self.optimizer_for(len(penalty.l1) - int(self.intercept))
+        if chosen == "newton":
+            return Newton(None if penalty.smooth else edges)
+        if chosen in ("owlqn", "lbfgsb"):
+            return Piecewise(edges)
+        return TRON() if chosen == "tron" else LBFGS()
+
+    def optimizer_for(self, width: int) -> Optimizer:
+        """Return what ``auto`` stands for, given the number of features."""
+        if self.optimizer != "auto":
+            return self.optimizer
+        if int(self.intercept) + width <= NEWTON_LIMIT:
+            return "newton"
+        if self._kinked:
+            return "owlqn"
+        return "lbfgsb" if self.bounds else "lbfgs"
+
+    @property
+    def _kinked(self) -> bool:
+        """Whether there is an L1 term."""
+        if self.elastic_net is not None:
+            return self.elastic_net.weight * self.elastic_net.alpha > 0.0
+        return self.l1 > 0.0
 
     def _require_room(self, size: int) -> None:
         for option, value in (("variance", "full"), ("optimizer", "newton")):

@@ -72,9 +72,20 @@ class Grouped(NamedTuple):
         features = np.diff(self.feature_ptr).astype(np.float64)
         nnz = np.diff(self.indptr[self.row_ptr])
         work = np.cumsum(20.0 + np.diff(self.row_ptr) + nnz + np.minimum(features, 300.0) ** 2)
-        runs = int(np.clip(work[-1] / 2e5, 1, 4096))
+        runs = int(np.clip(work[-1] / 5e5, 1, 4096))
         cuts = np.searchsorted(work, work[-1] * np.arange(1, runs) / runs)
         return np.unique(np.concatenate([[0], cuts, [self.entities]])).astype(np.int64)
+
+    def runs(self) -> list[tuple[int, int]]:
+        """Return the runs between bounds, those of most values first.
+
+        A run that is one huge entity then begins at once, and the others fill up the time.
+        """
+        bounds = self.bounds()
+        size = np.diff(self.indptr[self.row_ptr[bounds]]) + np.diff(self.row_ptr[bounds])
+        order = np.argsort(-size, kind="stable")
+        first, last = bounds[:-1][order], bounds[1:][order]
+        return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
 def group(

@@ -148,10 +148,10 @@ class LocalEngine:
             solution = (coefficients, pointers, margin, variances, outcome)
             function(Run(block, entity_offset, *entities, *solution, *believed))
 
-        cuts = grouped.bounds().tolist()
-        for done, _ in enumerate(self._pool.map(run, pairwise(cuts)), start=1):
+        runs = grouped.runs()
+        for done, _ in enumerate(self._pool.map(run, runs), start=1):
             if self._progress is not None:
-                self._progress(done / (len(cuts) - 1))
+                self._progress(done / len(runs))
         learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
         table = EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt)
         scores = np.empty(rows.rows)

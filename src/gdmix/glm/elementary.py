@@ -79,7 +79,8 @@ def _exp(x: float) -> float:
     # in two factors, as 2^k itself may not be a double though e^x is
     half = k * 0.5 + _ROUNDING
     rest = (k - (half - _ROUNDING)) + _ROUNDING
-    return p * _two_to(half) * _two_to(rest)
+    value: float = p * _two_to(half) * _two_to(rest)
+    return value
 
 
 def _log1p(x: float) -> float:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gdmix.glm.entities import Entities, copy_penalty, ridge
 from gdmix.glm.kernels import Block
-from gdmix.glm.lane_newton import PENDING, solve_lanes
-from gdmix.glm.lane_work import make_progress, make_scratch, make_sheet
+from gdmix.glm.lane_newton import solve_lanes
+from gdmix.glm.lane_work import PENDING, make_progress, make_scratch, make_sheet
 from gdmix.glm.losses import Loss
 from gdmix.glm.outcome import Outcome, Problem
 from gdmix.glm.penalties import Penalty
@@ -27,8 +27,10 @@ Integers = NDArray[np.int64]
 
 _SINGLE, _PRIMAL, _DUAL = 0, 1, 2
 
-# eight problems up to this many unknowns, and rows times coefficients, stay near the processor
-_MOST_UNKNOWNS, _MOST_NUMBERS = 64, 6144
+# larger ones would leave lanes idle: a run of entities has too few of them
+_MOST_UNKNOWNS, _MOST_NUMBERS = 128, 20000
+# eight matrices of so many numbers stay near the processor; beyond, an operation costs more
+_NEAR, _FAR = 11000, 2.2
 
 
 def solve_entities(
@@ -95,9 +97,14 @@ def _way(entities: Entities, e: int) -> int:
         for j in range(size):
             least = min(least, precision[at + j])
     # multiplications of an iteration, by eight where they are vector code
-    single = 0.75 * nnz * (nnz / max(rows, 1.0) + 8.0) + order**3 / 12.0 + 300.0
+    formed = min(0.75 * nnz * nnz / max(rows, 1.0), rows * order**2 / 16.0)
+    single = 5.0 * nnz + formed + order**3 / 12.0 + 300.0
+    if order > DENSE_LIMIT:
+        single = 30.0 * nnz + 15000.0
     dual = (rows**3 / 6.0 + 4.0 * rows**2) / 8.0 + 0.2 * nnz * nnz / max(order, 1.0)
     primal = (rows * order**2 / 2.0 + order**3 / 6.0 + 4.0 * rows * order) / 8.0
+    dual *= _FAR if rows * rows > _NEAR else 1.0
+    primal *= _FAR if rows * order > _NEAR else 1.0
     if rows == 0.0 or rows > _MOST_UNKNOWNS or not least > 0.0:
         dual = np.inf
     if rows == 0.0 or order > _MOST_UNKNOWNS or order == 0.0 or rows * order > _MOST_NUMBERS:

@@ -12,6 +12,8 @@ A start ``b`` that is no such combination counts as ``a = 0``. The first full st
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,7 +135,7 @@ def measure_dual(
         else:
             # the rounding of r'Kr counts as gradient
             rounding = own.rows[lane] * _EPS * own.length[lane]
-            own.size[lane] = np.sqrt(scale * (max(own.size[lane], 0.0) + rounding))
+            own.size[lane] = math.sqrt(scale * (max(own.size[lane], 0.0) + rounding))
 
 
 @ordered_kernel
@@ -156,7 +158,7 @@ def _explicit(
     total = 0.0
     for j in range(d):
         total += gradient[j] * gradient[j]
-    return np.sqrt(total)
+    return math.sqrt(total)
 
 
 @ordered_kernel

@@ -13,6 +13,9 @@ from gdmix.jit import inner_kernel
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+# what a lane is besides a Status; numba compiles for each plain integer once more
+PENDING, OPEN, CLOSED = np.int64(-1), np.int64(-2), np.int64(-3)
+
 
 class Sheet(NamedTuple):
     """Flat arrays of lanes.
@@ -124,30 +127,30 @@ class Scratch(NamedTuple):
 def make_sheet(rows: int, unknowns: int, product: int) -> Sheet:
     """Return arrays for problems of at most this many rows, unknowns, and their product."""
     return Sheet(
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(rows),
-        _lanes(unknowns),
-        _lanes(unknowns),
-        _lanes(unknowns),
-        _lanes(unknowns),
-        _lanes(unknowns),
-        _lanes(unknowns),
-        _lanes(product),
-        _lanes(unknowns * (unknowns + 1)),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(rows),
+        aligned(unknowns),
+        aligned(unknowns),
+        aligned(unknowns),
+        aligned(unknowns),
+        aligned(unknowns),
+        aligned(unknowns),
+        aligned(product),
+        aligned(unknowns * (unknowns + 1)),
     )
 
 
 @inner_kernel
-def _lanes(size: int) -> Floats:
-    """Return zeros that begin at a cache line: each vector is then in one line."""
+def aligned(size: int) -> Floats:
+    """Return eight times `size` zeros from a cache line on: each vector is then in one line."""
     whole = np.zeros(LANES * size + 8)
     first = (-whole.ctypes.data % 64) // 8
     return whole[first : first + LANES * size]

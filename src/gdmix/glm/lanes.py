@@ -11,7 +11,7 @@ In plain Python `Lanes` are arrays of eight numbers, and the same code runs.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 __all__ = ["LANES", "Lanes", "load", "root", "splat", "store"]
 
-LANES = np.int64(8)
+# a plain integer would be compiled as a constant
+LANES = cast("int", np.int64(8))
 
 Floats = NDArray[np.float64]
 Lanes = NDArray[np.float64]

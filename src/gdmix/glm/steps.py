@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.glm import kernels
+from gdmix.glm.gram import add_hessian
 from gdmix.glm.kernels import Block
 from gdmix.glm.penalties import Penalty
 from gdmix.jit import inlined_kernel, inner_kernel
@@ -78,7 +79,7 @@ def _form(
     """Write the Newton system, and the least value that each pivot may have."""
     h, least, d = work.hessian, work.vectors[3], len(gradient)
     h[:d, :d] = 0.0
-    kernels.hessian(rows, FIRST, len(rows.label), work.margins[1], intercept, h)
+    add_hessian(rows, work.margins[1], intercept, h, d)
     if pinned:
         h[0, :d] = 0.0
         h[0, 0] = 1.0
