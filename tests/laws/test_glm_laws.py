@@ -1,6 +1,7 @@
 """What must hold for any entity, whatever the numbers."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -21,6 +22,13 @@ def test_splitting_a_run_anywhere_changes_no_bit(entities, data):
     assert np.array_equal(np.concatenate(whole.margins), np.concatenate(split.margins))
     for a, b in zip(whole.outcome, split.outcome, strict=True):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("shapes", [[(4, 4), (11, 0)], [(4, 20)] * 8 + [(40, 1)], [(60, 2)] * 3])
+def test_long_and_wide_neighbours_are_solved_as_alone(shapes):
+    entities = [entity(seed, *shape) for seed, shape in enumerate(shapes)]
+    together, alone = solve(entities, TIGHT), [solve([e], TIGHT) for e in entities]
+    assert np.array_equal(together.flat, np.concatenate([one.flat for one in alone]))
 
 
 @given(shapes, st.randoms(use_true_random=False))

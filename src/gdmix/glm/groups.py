@@ -133,15 +133,20 @@ def _solve_small(
         product = max(product, (n + 1) * order)
         coefficients = max(coefficients, d)
         nnz = max(nnz, indptr[entities.row_ptr[e + 1]] - indptr[entities.row_ptr[e]])
-    # neighbours may be the one long and the other wide
-    product = max(product, min(rows * unknowns, 2 * product))
     sheet, own = make_sheet(rows, unknowns, product), make_progress()
     scratch = make_scratch(coefficients, nnz)
     begin = 0
     while begin < len(chosen):
         way = ways[chosen[begin] - first]
-        end = begin + 1
+        end, longest, widest = begin, 0, 0
         while end < min(begin + 8, len(chosen)) and ways[chosen[end] - first] == way:
+            e = chosen[end]
+            n = entities.row_ptr[e + 1] - entities.row_ptr[e]
+            d = entities.coefficient_ptr[e + 1] - entities.coefficient_ptr[e]
+            longest, widest = max(longest, n + 1), max(widest, (n if way == _DUAL else d) + 1)
+            # of neighbours, one may be long and the other wide: not both in one sheet, then
+            if end > begin and longest * widest > product:
+                break
             end += 1
         now = chosen[begin:end]
         solve_lanes(loss, entities, problem, now, way == _DUAL, sheet, own, scratch, outcome)
