@@ -146,7 +146,7 @@ def test_overwriting_keeps_the_old_run_until_the_new_one_is_whole(
     before = coefficients(tmp_path)
     from gdmix import workflow
 
-    def fail(options):
+    def fail(options, rows):
         raise RuntimeError("crash")
 
     with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 """Kernels are compiled before a run is timed: those of its own options, and no others."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -37,7 +39,7 @@ def test_options_that_decide_on_kernels_are_kept(monkeypatch, options):
     asked = RandomEffect("user", features=["age"], max_iterations=1, **options)
     fixed, found = planned(monkeypatch, g=FIXED, u=asked)
     assert isinstance(fixed, FixedEffect)
-    assert fixed.optimizer == "lbfgs"
+    assert fixed.optimizer == "auto"
     for name, value in options.items():
         assert getattr(found, name) == value
     assert found.max_iterations == PLAIN.max_iterations
@@ -47,6 +49,30 @@ def test_options_that_decide_on_kernels_are_kept(monkeypatch, options):
 def test_the_optimizer_is_that_asked_for(monkeypatch):
     (found,) = planned(monkeypatch, g=FixedEffect(features=["age"], optimizer="tron"))
     assert found.optimizer == "tron"
+
+
+def test_the_rows_tell_what_auto_stands_for_and_what_is_full(monkeypatch):
+    rows = SimpleNamespace(full={"g": True}, shards={"g": SimpleNamespace(width=1000)})
+    seen = []
+    monkeypatch.setattr("gdmix.warmup.descend", lambda engine, plan, *rows: seen.append(plan))
+    warm_up(ModelOptions(label="click", coordinates={"g": FIXED}), rows)
+    (found,) = seen[0].coordinates.values()
+    assert found.optimizer == "lbfgs"
+    assert [feature.column for feature in found.features] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "sampled",
+    [
+        {"g": FixedEffect(features=["age"], down_sampling=0.5)},
+        {"u": RandomEffect("user", active_upper_bound=3)},
+        {"u": RandomEffect("user", features_to_samples_ratio=0.5)},
+    ],
+)
+def test_sampling_is_warmed_up_where_it_is_asked_for(monkeypatch, sampled):
+    fixed, random = planned(monkeypatch, **({"g": FIXED, "u": PLAIN} | sampled))
+    assert (fixed.down_sampling < 1.0) == ("g" in sampled)
+    assert (random.active_upper_bound is not None) == ("u" in sampled)
 
 
 def test_bounds_hold_for_a_column_that_is_there(monkeypatch):
