@@ -166,7 +166,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--optimizers", nargs="+", default=["lbfgs", "tron"])
+    parser.add_argument("--optimizers", nargs="+", default=["auto", "lbfgs"])
     parser.add_argument("--limit", type=float, default=30.0, help="seconds a fit may take")
     options = parser.parse_args()
     for name in options.shapes:

@@ -57,6 +57,7 @@ class _Curvature:
         return np.asarray(_squares(self.rows.x).T @ self.curve)
 
     def dense(self):
+        self.rows.passes += 1
         weighted = (
             self.rows.x.T.multiply(self.curve)
             if issparse(self.rows.x)

@@ -23,6 +23,19 @@ def test_a_short_memory_is_enough(memory):
     assert _passes(memory) < 100
 
 
+def test_the_whole_hessian_saves_passes_where_it_may_be_formed():
+    objective, size = logistic(0, rows=400, columns=40, l2=1e-6, scale=np.logspace(-2, 2, 40))
+    # columns that are nearly alike, which no diagonal mends
+    objective.rows.x[:, 1:20] += 30.0 * objective.rows.x[:, 20:21]
+    asked = {"tolerance": 1e-9, "max_iterations": 5000}
+    whole, never = (
+        minimize(objective, np.zeros(size), LBFGS(whole=most), **asked) for most in (size, 0)
+    )
+    assert whole.status.ok
+    assert whole.evaluations < 0.5 * never.evaluations
+    assert whole.value <= never.value * (1.0 + 1e-12)
+
+
 def test_many_coefficients_keep_ten_pairs():
     class Flat:
         def curvature(self, b):

@@ -30,7 +30,7 @@ from gdmix.options import INVALID
 Optimizer = Literal["auto", "lbfgs", "tron", "newton", "owlqn", "lbfgsb"]
 
 NEWTON_LIMIT = 256
-"""Most coefficients for which `auto` forms the Hessian."""
+"""Most coefficients for which `auto` takes Newton's method under L1 terms or bounds."""
 
 
 class FixedEffect(Coordinate):
@@ -38,8 +38,9 @@ class FixedEffect(Coordinate):
 
     optimizer: Optimizer = Field(
         default="auto",
-        description=f"`auto`: `newton` up to {NEWTON_LIMIT} coefficients, else `owlqn` under an L1 "
-        "penalty, `lbfgsb` under bounds, `lbfgs`. `tron` is for ill-conditioned data.",
+        description="`auto`: `lbfgs`; under an L1 penalty or bounds `newton` up to "
+        f"{NEWTON_LIMIT} coefficients, beyond `owlqn` or `lbfgsb`. `tron` is for ill-conditioned "
+        "data of many features.",
     )
 
     down_sampling: float = Field(
@@ -124,7 +125,7 @@ class FixedEffect(Coordinate):
 
     def _method(self, penalty: Penalty) -> Method:
         edges = Edges(penalty.l1, penalty.lower, penalty.upper)
-        chosen = self.optimizer_for(len(penalty.l1) - int(self.intercept))
+        chosen = self._chosen(len(penalty.l1), bool(penalty.l1.any()), penalty.bounded)
         if chosen == "newton":
             return Newton(None if penalty.smooth else edges)
         if chosen in ("owlqn", "lbfgsb"):
@@ -133,13 +134,16 @@ class FixedEffect(Coordinate):
 
     def optimizer_for(self, width: int) -> Optimizer:
         """Return what ``auto`` stands for, given the number of features."""
+        return self._chosen(int(self.intercept) + width, self._kinked, bool(self.bounds))
+
+    def _chosen(self, size: int, kinked: bool, bounded: bool) -> Optimizer:
         if self.optimizer != "auto":
             return self.optimizer
-        if int(self.intercept) + width <= NEWTON_LIMIT:
+        if not (kinked or bounded):
+            return "lbfgs"
+        if size <= NEWTON_LIMIT:
             return "newton"
-        if self._kinked:
-            return "owlqn"
-        return "lbfgsb" if self.bounds else "lbfgs"
+        return "owlqn" if kinked else "lbfgsb"
 
     @property
     def _kinked(self) -> bool:

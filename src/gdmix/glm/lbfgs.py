@@ -1,7 +1,9 @@
 """L-BFGS: limited-memory quasi-Newton (Nocedal and Wright, 2006, algorithm 7.4).
 
 The initial matrix is the inverse diagonal of the first Hessian, scaled at every step, so columns
-of very different magnitude cost few extra iterations. Steps satisfy the weak Wolfe conditions,
+of very different magnitude cost few extra iterations. Where that does not lead to the end soon, and
+coefficients are few enough, the inverse of the whole Hessian takes its place: some ten passes then
+do on data of any condition. Steps satisfy the weak Wolfe conditions,
 found by bisection (Lewis and Overton, Nonsmooth optimization via quasi-Newton methods, 2013).
 """
 
@@ -12,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.glm.inverse import inverse_of
 from gdmix.glm.minimize import Point, Step
 from gdmix.glm.objective import SmoothFunction
-from gdmix.glm.pairs import Pairs
+from gdmix.glm.pairs import Initial, Pairs
 from gdmix.glm.rounding import falls
 
 Floats = NDArray[np.float64]
@@ -33,10 +36,16 @@ class LBFGS:
         Curvature pairs kept. On ill-conditioned data many pairs save many passes over the rows.
     large : int
         From this many coefficients on, 10 pairs are kept at most, to save memory.
+    whole : int
+        Most coefficients for which the whole Hessian is formed.
+    patience : int
+        Steps after which it is formed, and formed again.
     """
 
     memory: int = 150
     large: int = 100_000
+    whole: int = 1024
+    patience: int = 12
 
     @property
     def edges(self) -> None:
@@ -46,29 +55,49 @@ class LBFGS:
         """Prepare to iterate from `point`."""
         diagonal = function.curvature(point.coefficients).diagonal()
         memory = self.memory if len(diagonal) < self.large else min(self.memory, 10)
-        return _LBFGSIteration(function, Pairs(memory), np.where(diagonal > 0.0, diagonal, 1.0))
+        patience = self.patience if len(diagonal) <= self.whole else None
+        diagonal = np.where(diagonal > 0.0, diagonal, 1.0)
+        return _LBFGSIteration(function, Pairs(memory), diagonal, patience)
 
 
 class _LBFGSIteration:
-    def __init__(self, function: SmoothFunction, pairs: Pairs, diagonal: Floats) -> None:
+    def __init__(
+        self, function: SmoothFunction, pairs: Pairs, diagonal: Floats, patience: int | None
+    ) -> None:
         self._function = function
-        self._diagonal = diagonal
         self._pairs = pairs
+        self._initial: Initial = lambda vector: vector / diagonal
+        self._patience = patience
+        self._steps = 0
 
     def step(self, point: Point) -> Step:
         """Search along the quasi-Newton direction; on failure forget the pairs and try once."""
-        direction = -self._pairs.solve(point.gradient, self._diagonal)
+        spent = self._renew(point)
+        direction = -self._pairs.solve(point.gradient, self._initial)
         expected = -float(point.gradient @ direction)
         found, trials = _wolfe_search(self._function, point, direction)
         if found is None and self._pairs:
             self._pairs.clear()
-            direction = -self._pairs.solve(point.gradient, self._diagonal)
+            direction = -self._pairs.solve(point.gradient, self._initial)
             found, more = _wolfe_search(self._function, point, direction)
             trials += more
+        trials += spent
         if found is None:
             return Step(point, False, trials, expected)
         self._pairs.add(found.coefficients - point.coefficients, found.gradient - point.gradient)
         return Step(found, True, trials, expected)
+
+    def _renew(self, point: Point) -> int:
+        """Begin with the inverse of the whole Hessian here, when due; return the passes it took."""
+        self._steps += 1
+        if self._patience is None or self._steps <= self._patience:
+            return 0
+        self._steps = 0
+        inverse = inverse_of(self._function.curvature(point.coefficients).dense())
+        if inverse is not None:
+            self._initial = inverse.__matmul__
+            self._pairs.clear()
+        return 1
 
 
 def _wolfe_search(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Initial = Callable[[Floats], Floats]
 
 
 class Pairs:
@@ -40,14 +42,15 @@ class Pairs:
             self._pairs.append((moved, turned))
 
     def solve(
-        self, gradient: Floats, diagonal: Floats, free: NDArray[np.bool_] | None = None
+        self, gradient: Floats, initial: Initial, free: NDArray[np.bool_] | None = None
     ) -> Floats:
         """Return the approximate inverse Hessian times `gradient`.
 
         Parameters
         ----------
-        gradient, diagonal : float64[d]
-            The diagonal, positive, is scaled by the last pair.
+        gradient : float64[d]
+        initial : callable
+            The initial approximation times a vector; it is scaled by the last pair.
         free : bool[d], optional
             Whose rows and columns of the Hessian count; the others of the result are zero.
         """
@@ -62,10 +65,10 @@ class Pairs:
         for k in range(len(pairs) - 1, -1, -1):
             shares[k] = float(pairs[k][0] @ q) / inner[k]
             q -= shares[k] * pairs[k][1]
-        q /= diagonal
+        q = initial(q)
         if pairs:
             turned = pairs[-1][1]
-            q *= inner[-1] / float(turned @ (turned / diagonal))
+            q *= inner[-1] / float(turned @ initial(turned))
         for k, (moved, turned) in enumerate(pairs):
             q += (shares[k] - float(turned @ q) / inner[k]) * moved
         return q

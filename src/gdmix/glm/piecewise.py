@@ -65,6 +65,9 @@ class _PiecewiseIteration:
         self._settled = 0
         self._first = 0.0
 
+    def _divide(self, vector: Floats) -> Floats:
+        return vector / self._diagonal
+
     def step(self, point: Point) -> Step:
         """Search along a projected direction; on failure fall back to the plainer one."""
         least = np.empty_like(point.gradient)
@@ -106,7 +109,7 @@ class _PiecewiseIteration:
         if kind == "plain" or not inside.any():
             return plain, 0
         if kind == "pairs":
-            return np.where(inside, -self._pairs.solve(least, self._diagonal, inside), plain), 0
+            return np.where(inside, -self._pairs.solve(least, self._divide, inside), plain), 0
         curvature = self._function.curvature(point.coefficients)
         diagonal = curvature.diagonal()
         self._diagonal = np.where(diagonal > 0.0, diagonal, 1.0)
