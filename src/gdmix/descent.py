@@ -16,6 +16,7 @@ from gdmix.coordinates import Coordinate, Setting, Summary
 from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine
 from gdmix.glm.losses import Loss
+from gdmix.levelling import level
 from gdmix.metrics import Evaluation, Evaluator
 from gdmix.models.mixed import Part
 
@@ -137,10 +138,20 @@ def descend(
     names = [name for name in plan.coordinates if name not in plan.locked]
     scores = _Scores(engine, train, state.parts)
     held_out = None if validation is None else _Scores(engine, validation, state.parts)
-    for step in range(len(state.history), plan.sweeps * len(names)):
+    first = len(state.history)
+    for step in range(first, plan.sweeps * len(names)):
         sweep, position = divmod(step, len(names))
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
+        if sweep and (position == 0 or step == first):
+            # a run that goes on within a sweep must find what was moved before it
+            own = (plan.coordinates, plan.settings, state.parts)
+            for other, moved in level(engine, train, names, *own, position).items():
+                state.parts[other] = moved.part
+                penalties[other] -= moved.saved
+                scores.shift(other, moved.shift)
+                if held_out is not None:
+                    held_out.replace(other, moved.part.score(engine, held_out.rows))
         name = names[position]
         setting = plan.settings[name]
         if sweep or setting.start is None:
@@ -195,6 +206,10 @@ class _Scores:
     def replace(self, name: str, own: Column) -> None:
         self.total = self.without(name) + own
         self._own[name] = own
+
+    def shift(self, name: str, constant: float) -> None:
+        """Add a constant to a coordinate's own score."""
+        self.replace(name, self._own[name] + constant)
 
 
 def _settled(history: Sequence[Update], coordinates: int, tolerance: float) -> bool:
