@@ -144,7 +144,7 @@ class MixedModel:
         Returns
         -------
         pyarrow.Table, or a pandas or polars frame when `data` is one
-            Columns ``uid``, ``score``, ``probability`` (``mean`` for the linear task),
+            Columns ``uid``, ``score``, ``probability`` (or ``mean``, ``margin``: by the task),
             ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
             has them, and the entity columns; a pandas frame keeps its index. Entities and
             features without a model score 0 and are counted in ``unseen_``.
@@ -157,7 +157,8 @@ class MixedModel:
         self.unseen_ = Unseen()
         source = open_source(data)
         engine = LocalEngine(self.threads)
-        parts = score_source(engine, self.options, self._fitted(), source, self.unseen_)
+        model = self._fitted()
+        parts = score_source(engine, self.options_, model, source, self.unseen_)
         return _like(data, pa.concat_tables(list(parts)))
 
     def evaluate(self, data: Data, metrics: str | Iterable[str] | None = None) -> dict[str, float]:
@@ -186,7 +187,8 @@ class MixedModel:
         DataError, ConfigError
             As `evaluate` does.
         """
-        options, model = self.options, self._fitted()
+        model = self._fitted()
+        options = self.options_
         if metrics is not None:
             asked = metrics if isinstance(metrics, str) else tuple(metrics)
             # the same check, and the same message, as for the option
@@ -219,7 +221,8 @@ class MixedModel:
     def _initial(self, given: MixedModel | None) -> Initial | None:
         if given is None:
             return load_initial(self.options)
-        initial = Initial(given.options, given._fitted(), "the initial model")
+        model = given._fitted()
+        initial = Initial(given.options_, model, "the initial model")
         initial.require_fit(self.options)
         return initial
 

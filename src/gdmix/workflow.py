@@ -152,7 +152,8 @@ def _initial(options: TrainOptions) -> Initial | None:
     """Open the model to begin from, which must outlive this run's output."""
     if options.initial_model is not None:
         output, path = Path(options.output).resolve(), Path(options.initial_model).resolve()
-        if output in (path, path.parent):
+        # it may lie in the run, as that of a point of a grid does
+        if output in (path, *path.parents):
             hint = "write to another place: a run that is cut off needs it again"
             raise ConfigError("output", f"{options.output} is the initial model", hint=hint)
     return load_initial(options)
