@@ -196,7 +196,7 @@ class Coordinate(Options):
     )
     intercept: bool = Field(default=True, description="Whether there is an intercept.")
     penalize_intercept: bool = Field(
-        default=False, description="Whether the L2 penalty holds for the intercept too."
+        default=False, description="Whether the penalty holds for the intercept too."
     )
     tolerance: float = Field(
         default=1e-7,
