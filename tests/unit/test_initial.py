@@ -9,6 +9,7 @@ import pytest
 import gdmix
 from gdmix import FixedEffect, GdmixError, MixedModel, RandomEffect
 from gdmix.coordinates.keeping import Kept
+from gdmix.coordinates.regression import Regression
 from gdmix.data.index import FeatureIndex
 from gdmix.data.reading import read
 from gdmix.data.source import open_source
@@ -324,7 +325,7 @@ def test_what_a_fixed_effect_keeps_stays_within_bounds():
     was = LinearModel("s", 0, np.array([3.0, -4.0, 0.5]), np.array([0.1, 0.2, 0.3]))
     kept = Kept(was, np.array([1, 2]))
     penalty = Penalty.ridge(np.ones(3))._replace(lower=np.full(3, -1.0), l1=np.ones(3))
-    held = kept.held(penalty)
+    held = kept.held(Regression(None, penalty, None, 0)).penalty
     assert held.mean.tolist() == [0.0, -1.0, 0.5]
     assert held.l1.tolist() == [1.0, 0.0, 0.0]
     # where they are held, nothing pulls and nothing costs
