@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read
 from gdmix.data.source import Data, open_source
 from gdmix.descent import Observer
@@ -20,10 +19,9 @@ from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
-from gdmix.planning import statistics_of
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.directory import Saved, load_initial, load_model, save_model
-from gdmix.sweep import Material, require_validation, sweep
+from gdmix.sweep import gather, require_validation, sweep
 
 
 class MixedModel:
@@ -116,20 +114,12 @@ class MixedModel:
             raise ConfigError("label", "required option is missing", "the response column")
         require_validation(options, given=validation is not None)
         begin = self._initial(initial)
-        earlier = None if begin is None else begin.features(options)
-        layout = options.layout()
-        rows, indexes = read(open_source(train, "train"), layout, earlier=earlier)
-        held_out: Dataset | None = None
-        if validation is not None:
-            wanted = options.evaluation_layout()
-            held_out, _ = read(open_source(validation, "validation"), wanted, indexes)
+        held_out = None if validation is None else open_source(validation, "validation")
         engine = LocalEngine(self.threads)
-        previous = {} if begin is None else begin.parts(options, indexes, rows)
-        statistics = statistics_of(engine, options, rows)
-        material = Material(rows, held_out, indexes, statistics, previous)
+        material = gather(engine, options, open_source(train, "train"), held_out, begin)
         swept = sweep(engine, options, material, observers=observers)
         best = swept.best
-        self.model_ = Mixed(best.parts, indexes, material.statistics)
+        self.model_ = Mixed(best.parts, material.indexes, material.statistics)
         self.history_ = [as_plain(update) for update in best.history]
         self.grid_, self.best_, self.options_ = swept.points, best.as_plain(), best.options
         return self
