@@ -241,7 +241,8 @@ class ModelOptions(Columns):
 
     def evaluation_layout(self) -> Layout:
         """Return what to read from a table to evaluate on it: the groups of metrics too."""
-        layout, entities = self.layout(), dict(self.layout().entities)
+        layout = self.layout()
+        entities = dict(layout.entities)
         for evaluator in self.evaluators:
             if evaluator.column is not None:
                 entities.setdefault(evaluator.column, "metrics")

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read
 from gdmix.data.source import Data, open_source
 from gdmix.descent import Observer
@@ -20,10 +19,9 @@ from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
-from gdmix.planning import statistics_of
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.directory import Saved, load_initial, load_model, save_model
-from gdmix.sweep import Material, require_validation, sweep
+from gdmix.sweep import gather, require_validation, sweep
 
 
 class MixedModel:
@@ -116,20 +114,12 @@ class MixedModel:
             raise ConfigError("label", "required option is missing", "the response column")
         require_validation(options, given=validation is not None)
         begin = self._initial(initial)
-        earlier = None if begin is None else begin.features(options)
-        layout = options.layout()
-        rows, indexes = read(open_source(train, "train"), layout, earlier=earlier)
-        held_out: Dataset | None = None
-        if validation is not None:
-            wanted = options.evaluation_layout()
-            held_out, _ = read(open_source(validation, "validation"), wanted, indexes)
+        held_out = None if validation is None else open_source(validation, "validation")
         engine = LocalEngine(self.threads)
-        previous = {} if begin is None else begin.parts(options, indexes, rows)
-        statistics = statistics_of(engine, options, rows)
-        material = Material(rows, held_out, indexes, statistics, previous)
+        material = gather(engine, options, open_source(train, "train"), held_out, begin)
         swept = sweep(engine, options, material, observers=observers)
         best = swept.best
-        self.model_ = Mixed(best.parts, indexes, material.statistics)
+        self.model_ = Mixed(best.parts, material.indexes, material.statistics)
         self.history_ = [as_plain(update) for update in best.history]
         self.grid_, self.best_, self.options_ = swept.points, best.as_plain(), best.options
         return self
@@ -144,7 +134,7 @@ class MixedModel:
         Returns
         -------
         pyarrow.Table, or a pandas or polars frame when `data` is one
-            Columns ``uid``, ``score``, ``probability`` (``mean`` for the linear task),
+            Columns ``uid``, ``score``, ``probability`` (or ``mean``, ``margin``: by the task),
             ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
             has them, and the entity columns; a pandas frame keeps its index. Entities and
             features without a model score 0 and are counted in ``unseen_``.
@@ -157,7 +147,8 @@ class MixedModel:
         self.unseen_ = Unseen()
         source = open_source(data)
         engine = LocalEngine(self.threads)
-        parts = score_source(engine, self.options, self._fitted(), source, self.unseen_)
+        model = self._fitted()
+        parts = score_source(engine, self.options_, model, source, self.unseen_)
         return _like(data, pa.concat_tables(list(parts)))
 
     def evaluate(self, data: Data, metrics: str | Iterable[str] | None = None) -> dict[str, float]:
@@ -186,7 +177,8 @@ class MixedModel:
         DataError, ConfigError
             As `evaluate` does.
         """
-        options, model = self.options, self._fitted()
+        model = self._fitted()
+        options = self.options_
         if metrics is not None:
             asked = metrics if isinstance(metrics, str) else tuple(metrics)
             # the same check, and the same message, as for the option
@@ -219,7 +211,8 @@ class MixedModel:
     def _initial(self, given: MixedModel | None) -> Initial | None:
         if given is None:
             return load_initial(self.options)
-        initial = Initial(given.options, given._fitted(), "the initial model")
+        model = given._fitted()
+        initial = Initial(given.options_, model, "the initial model")
         initial.require_fit(self.options)
         return initial
 

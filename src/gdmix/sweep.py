@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
-from gdmix.data.reading import Indexes
+from gdmix.data.reading import Indexes, read
+from gdmix.data.source import Source
 from gdmix.data.statistics import Statistics
 from gdmix.descent import Observer, Plan, State, Update, descend
 from gdmix.engine import Engine
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
+from gdmix.initial import Initial
 from gdmix.models.mixed import Part
-from gdmix.planning import make_plan
+from gdmix.planning import make_plan, statistics_of
 from gdmix.selection import Candidate, KeepBest, Swept, best_of, best_update, first_metric
 
 
@@ -41,6 +43,30 @@ class Material:
     indexes: Indexes
     statistics: Mapping[str, Statistics]
     previous: Mapping[str, Part]
+
+
+def gather(
+    engine: Engine,
+    options: ModelOptions,
+    train: Source,
+    validation: Source | None,
+    initial: Initial | None,
+) -> Material:
+    """Read what is trained on, and what an initial model knows of it.
+
+    Raises
+    ------
+    DataError
+        The data does not fit the options or the initial model; the message names the place.
+    """
+    earlier = None if initial is None else initial.features(options)
+    rows, indexes = read(train, options.layout(), earlier=earlier)
+    held_out = None
+    if validation is not None:
+        held_out, _ = read(validation, options.evaluation_layout(), indexes)
+    previous = {} if initial is None else initial.parts(options, indexes, rows)
+    statistics = statistics_of(engine, options, rows)
+    return Material(rows, held_out, indexes, statistics, previous)
 
 
 class Keeper:

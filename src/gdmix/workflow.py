@@ -15,7 +15,6 @@ from typing import Any
 
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
-from gdmix.data.reading import Indexes, read
 from gdmix.data.source import open_source
 from gdmix.descent import State, Update
 from gdmix.engines.local import LocalEngine
@@ -24,8 +23,7 @@ from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
-from gdmix.models.mixed import Mixed, Part
-from gdmix.planning import statistics_of
+from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.scoring import Unseen, score_rows
 from gdmix.selection import Swept
@@ -35,7 +33,7 @@ from gdmix.store.directory import Saved, load_initial, save_model
 from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.store.scores import scores_writer
-from gdmix.sweep import Material, require_validation, sweep
+from gdmix.sweep import Material, gather, require_validation, sweep
 from gdmix.warmup import warm_up
 
 _SCORES = "part-00000.parquet"
@@ -120,10 +118,10 @@ def train(
     engine = LocalEngine(options.threads, watcher.share)
     with claimed(path, resume=resume, overwrite=overwrite):
         with clock.stage("read"):
-            rows, held_out, indexes, begin = _read(options)
-            statistics = statistics_of(engine, options, rows)
-            data = identity(options.model_options(), indexes, rows, held_out, begin)
-        points = StoredPoints(path, options, indexes, statistics, data)
+            material = _read(engine, options)
+            rows, held_out, indexes = material.train, material.validation, material.indexes
+            data = identity(options.model_options(), indexes, rows, held_out, material.previous)
+        points = StoredPoints(path, options, indexes, material.statistics, data)
         if resume:
             points.load()
         make_folder(path, resume=resume)
@@ -132,7 +130,6 @@ def train(
         write_text(path / "config.yaml", options.to_yaml())
         with clock.stage("kernels"):
             warm_up(options, rows)
-        material = Material(rows, held_out, indexes, statistics, begin)
         spent: list[float] = []
         observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]
         with clock.stage("train"):
@@ -141,7 +138,7 @@ def train(
         parts = {"group": engine.grouping, "solve": max(0.0, fitting)}
         clock.split("train", parts, "score")
         with clock.stage("write"):
-            model = Mixed(swept.best.parts, indexes, statistics)
+            model = Mixed(swept.best.parts, indexes, material.statistics)
             run = Run(path, options, model, swept, clock.seconds)
             _write(run, engine, {"train": rows, "validation": held_out})
         log.event("finish", seconds=clock.seconds)
@@ -152,26 +149,19 @@ def _initial(options: TrainOptions) -> Initial | None:
     """Open the model to begin from, which must outlive this run's output."""
     if options.initial_model is not None:
         output, path = Path(options.output).resolve(), Path(options.initial_model).resolve()
-        if output in (path, path.parent):
+        # it may lie in the run, as that of a point of a grid does
+        if output in (path, *path.parents):
             hint = "write to another place: a run that is cut off needs it again"
             raise ConfigError("output", f"{options.output} is the initial model", hint=hint)
     return load_initial(options)
 
 
-def _read(
-    options: TrainOptions,
-) -> tuple[Dataset, Dataset | None, Indexes, dict[str, Part]]:
+def _read(engine: LocalEngine, options: TrainOptions) -> Material:
     """Open everything first, so that a wrong validation path costs no time."""
     initial = _initial(options)
-    layout = options.layout()
-    sources = [open_source(list(paths)) for paths in (options.train, options.validation) if paths]
-    earlier = None if initial is None else initial.features(options)
-    rows, indexes = read(sources[0], layout, earlier=earlier)
-    held_out = None
-    if len(sources) > 1:
-        held_out, _ = read(sources[1], options.evaluation_layout(), indexes)
-    begin = {} if initial is None else initial.parts(options, indexes, rows)
-    return rows, held_out, indexes, begin
+    train = open_source(list(options.train))
+    held_out = open_source(list(options.validation)) if options.validation else None
+    return gather(engine, options, train, held_out, initial)
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pyarrow.compute as pc
@@ -147,6 +148,11 @@ def test_a_run_from_yesterdays_model(run, config, tmp_path):
     assert np.array_equal(*(model.parts["global"].coefficients for model in models))
     itself = ("--set", "initial_model=" + str(tmp_path / "run"), "--overwrite")
     status, _, err = run("train", path, *itself)
+    assert (status, "is the initial model; write to another place" in err) == (2, True)
+    # that of a point of a grid lies deeper in its run
+    shutil.copytree(tmp_path / "run" / "model", tmp_path / "run" / "models" / "1")
+    inner = ("--set", "initial_model=" + str(tmp_path / "run" / "models" / "1"), "--overwrite")
+    status, _, err = run("train", path, *inner)
     assert (status, "is the initial model; write to another place" in err) == (2, True)
     # before any data is read
     missing = ("--set", "train=/nowhere.parquet", "--set", "incremental=true", "--overwrite")

@@ -337,3 +337,13 @@ def test_bags_are_named_lists_of_columns(data):
     }
     bagged = model(bags=bags, coordinates=coordinates).fit(data)
     assert bagged.predict(data).equals(model().fit(data).predict(data))
+
+
+def test_what_was_fitted_stays_until_the_next_fit(data):
+    fitted = model().fit(data)
+    scores, metrics = fitted.predict(data), fitted.evaluate(data)
+    begun = model().fit(data, initial=fitted).predict(data)
+    fitted.set_params(coordinates={"other": FixedEffect(features=["city"])}, uid=None)
+    assert fitted.predict(data).equals(scores)
+    assert fitted.evaluate(data) == metrics
+    assert model().fit(data, initial=fitted).predict(data).equals(begun)

@@ -19,7 +19,7 @@ from gdmix.glm.normalization import Normalization
 from gdmix.glm.penalties import Penalty
 from gdmix.initial import Initial
 from gdmix.models.linear import LinearModel
-from gdmix.planning import make_plan
+from gdmix.planning import make_plan, statistics_of
 from tests.made_up import table
 
 FEATURES = {"global": ["age", "tags"], "user": ["tags", "city"], "item": ["age"]}
@@ -178,11 +178,15 @@ def test_begun_from_the_optimum_ends_at_once():
     assert new.history_[-1]["objective"] == pytest.approx(old.history_[-1]["objective"], rel=1e-9)
 
 
+@pytest.mark.parametrize("normalization", ["none", "standardization"])
 @pytest.mark.parametrize("incremental", [False, True])
-def test_the_objective_never_rises(incremental):
+def test_the_objective_never_rises(incremental, normalization):
     yesterday, today = days()
     old = with_variances(model(variance="simple").fit(yesterday))
-    new = model(sweeps=4, sweep_tolerance=0.0, incremental=incremental)
+    random = {"normalization": normalization}
+    fixed = {"features": FEATURES["global"], "penalize_intercept": True} | random
+    options = {"fixed": fixed, "random": random}
+    new = model(sweeps=4, sweep_tolerance=0.0, incremental=incremental, **options)
     objectives = [update["objective"] for update in new.fit(today, initial=old).history_]
     assert len(objectives) == 12
     assert all(np.diff(objectives) <= 1e-9 * objectives[0])
@@ -420,3 +424,21 @@ def test_what_became_zero_today_is_not_what_it_was():
     before, after = named(old, "user"), named(new, "user")
     assert 0 < len(after) < len(before)
     assert all(abs(value) > 0.3 for key, value in after.items() if key[1] != "()")
+
+
+def test_an_intercept_stands_where_centred_features_have_it():
+    """A part costs what its update said that it pays."""
+    rows = table(400)
+    scaled = {"normalization": "standardization"}
+    random = scaled | {"l2": 3.0}
+    fixed = {"features": FEATURES["global"], "penalize_intercept": True, "l2": 3.0} | scaled
+    options = model(sweeps=1, random=random, fixed=fixed).options
+    data, indexes = read(open_source(rows), options.layout())
+    engine = LocalEngine(1)
+    plan = make_plan(options, indexes, statistics_of(engine, options, data))
+    state = descend(engine, plan, data)
+    for name, setting in plan.settings.items():
+        stands = setting._replace(previous=state.parts[name])
+        cost = plan.coordinates[name].standing_cost(engine, data, stands)
+        paid = next(update.penalty for update in state.history if update.coordinate == name)
+        assert cost == pytest.approx(paid, rel=1e-9)

@@ -1,6 +1,8 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from gdmix import FixedEffect, MixedModel, RandomEffect
 from gdmix.glm.normalization import Normalization
 from gdmix.glm.penalties import Penalty
 
@@ -44,3 +46,29 @@ def test_normalized_coefficients_score_normalized_features(intercept):
     scored = (x - norm.shift) * norm.factor @ c[intercept:] + c[:intercept].sum()
     np.testing.assert_allclose(x @ raw[intercept:] + raw[:intercept].sum(), scored, rtol=1e-12)
     np.testing.assert_allclose(norm.normalized(raw, intercept), c, rtol=1e-12)
+
+
+def test_a_bound_on_an_intercept_holds_for_it_as_it_is_saved():
+    """One entity with all rows is a fixed effect."""
+    rng = np.random.default_rng(4)
+    x = 3.0 + rng.normal(size=200)
+    rows = pa.table(
+        {
+            "id": np.zeros(200, np.int64),
+            "x": x,
+            "click": (rng.random(200) < 1 / (1 + np.exp(2.0 - x))).astype(np.int64),
+        }
+    )
+    options = {
+        "features": ["x"],
+        "normalization": "standardization",
+        "penalize_intercept": True,
+        "bounds": [{"name": "(INTERCEPT)", "lower": -0.5}],
+        "tolerance": 1e-10,
+    }
+    fixed = MixedModel(label="click", coordinates={"all": FixedEffect(**options)}).fit(rows)
+    effect = RandomEffect("id", **options)
+    random = MixedModel(label="click", coordinates={"all": effect}).fit(rows)
+    expected = fixed.model_.parts["all"].coefficients
+    assert expected[0] == -0.5
+    assert random.model_.parts["all"].table.coefficients == pytest.approx(expected, rel=1e-7)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -135,3 +136,22 @@ def test_checkpoints_resume_and_refuse(tmp_path):
     # more sweeps may be added
     more = made.model_copy(update={"sweeps": 5})
     assert len(start(more, table(100))[1].load().history) == 4
+
+
+@pytest.mark.parametrize("name", ["global", "user"])
+def test_uids_that_choose_rows_are_part_of_a_run(name):
+    capped = RandomEffect("user_id", active_upper_bound=2)
+    sampled = {"global": FixedEffect(features=["age"], down_sampling=0.5), "user": capped}
+    rows = table(100)
+    shifted = rows.set_column(0, "uid", pa.array([uid + 1000 for uid in rows["uid"].to_pylist()]))
+    assert rows.schema.names[0] == "uid"
+
+    def mark(coordinate, data):
+        made = MixedModel(label="click", uid="uid", coordinates={name: coordinate}).options
+        read_rows, indexes = read(open_source(data), made.layout())
+        return identity(made, indexes, read_rows, None)
+
+    assert mark(sampled[name], rows) == mark(sampled[name], rows)
+    assert mark(sampled[name], rows) != mark(sampled[name], shifted)
+    # elsewhere uids are but names
+    assert mark(FixedEffect(), rows) == mark(FixedEffect(), shifted)

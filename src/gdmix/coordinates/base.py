@@ -196,7 +196,7 @@ class Coordinate(Options):
     )
     intercept: bool = Field(default=True, description="Whether there is an intercept.")
     penalize_intercept: bool = Field(
-        default=False, description="Whether the L2 penalty holds for the intercept too."
+        default=False, description="Whether the penalty holds for the intercept too."
     )
     tolerance: float = Field(
         default=1e-7,
@@ -257,15 +257,20 @@ class Coordinate(Options):
         """
         previous = setting.previous
         assert previous is not None
+        held: Part = getattr(previous, "table", previous)
+        positions, coefficients = previous.positions(), held.coefficients
+        pays = coefficients
         penalty = self.penalty(engine.width(rows, setting.shard), setting)
         if setting.normalization is not None:
             penalty = setting.normalization.fold(penalty, int(self.intercept))
-        penalty = penalty.take(previous.positions()[which])
-        held: Part = getattr(previous, "table", previous)
-        coefficients = held.coefficients[which]
+            if self.intercept and not np.isfinite([penalty.lower[0], penalty.upper[0]]).any():
+                pays = setting.normalization.centred(coefficients, positions)
+        penalty = penalty.take(positions[which])
         if setting.prior is not None:
-            penalty = penalty.with_prior(coefficients, held.variances[which], self.prior_weight)
-        return penalty.value(coefficients)
+            variances = held.variances
+            penalty = penalty.with_prior(coefficients[which], variances[which], self.prior_weight)
+            pays = np.where(np.isfinite(variances), coefficients, pays)
+        return penalty.value(pays[which])
 
     @abstractmethod
     def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:

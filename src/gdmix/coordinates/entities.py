@@ -95,7 +95,7 @@ class EntitySolver:
         """Return the shifts of raw features, where they matter to the optimum.
 
         They do to an intercept that the coordinate's own penalty holds: it is that of centred
-        features. A prior holds for the intercept as it was saved, that of raw features.
+        features. A prior or a bound holds for the intercept as it is saved, that of raw features.
         """
         shift = np.zeros(len(at))
         if self.normalization is None or not self.problem.intercept:
@@ -104,7 +104,8 @@ class EntitySolver:
         sizes = np.diff(run.coefficient_ptr[run.first : run.last + 1])
         heads = np.cumsum(sizes) - sizes
         penalized = (penalty.precision[heads] > 0.0) | (penalty.l1[heads] > 0.0)
-        shift[np.repeat(~penalized | known[heads], sizes)] = 0.0
+        bounded = np.isfinite(penalty.lower[heads]) | np.isfinite(penalty.upper[heads])
+        shift[np.repeat(~penalized | bounded | known[heads], sizes)] = 0.0
         return shift
 
     def _solve(self, run: Run, penalty: Penalty, shift: Floats) -> None:

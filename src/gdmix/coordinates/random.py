@@ -33,7 +33,7 @@ class RandomEffect(Coordinate):
 
     entity: str = Field(min_length=1, description="Column with the entity's id.")
     penalize_intercept: bool = Field(
-        default=True, description="Whether the L2 penalty holds for the intercept too."
+        default=True, description="Whether the penalty holds for the intercept too."
     )
     intercept_bound: float = Field(
         default=10.0,

@@ -42,6 +42,23 @@ class Normalization(NamedTuple):
         out[intercept:] /= self.factor
         return out
 
+    def centred(self, coefficients: Floats, positions: NDArray[np.int64]) -> Floats:
+        """Return raw coefficients with the intercepts of centred features: ``b_0 + shift . b``.
+
+        Parameters
+        ----------
+        coefficients : float64
+            One or more models, one after the other, each with its intercept first.
+        positions : int64
+            Where each lies in a vector of all features' coefficients: 0 for an intercept.
+        """
+        out = coefficients.copy()
+        heads = np.flatnonzero(positions == 0)
+        if len(heads):
+            moved = np.insert(self.shift, 0, 0.0)[positions] * coefficients
+            out[heads] += np.add.reduceat(moved, heads)
+        return out
+
     def fold(self, penalty: Penalty, intercept: int) -> Penalty:
         """Return the penalty of raw coefficients that equals `penalty` of normalized ones.
 

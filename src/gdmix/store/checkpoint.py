@@ -17,7 +17,9 @@ from typing import Any
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
+from gdmix.coordinates import FixedEffect
 from gdmix.data.dataset import Dataset
+from gdmix.data.hashing import hash_uids
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
 from gdmix.engine import EntityTable
@@ -147,9 +149,21 @@ def identity(
         for csr in rows.shards.values():
             for array in (csr.indptr, csr.indices, csr.values):
                 digest.update(array.data)
+    if any(_samples(at) for _, at in options.at_points()):
+        digest.update(hash_uids(train.uid, train.rows, "").data)
     for part in (previous or {}).values():
         _update_with_part(digest, part)
     return digest.hexdigest()
+
+
+def _samples(options: ModelOptions) -> bool:
+    """Whether uids decide which rows a coordinate trains on."""
+    return any(
+        each.down_sampling < 1.0
+        if isinstance(each, FixedEffect)
+        else each.active_upper_bound is not None
+        for each in options.coordinates.values()
+    )
 
 
 def _update_with_part(digest: Any, part: Part) -> None:  # noqa: ANN401 - hashlib names no type
