@@ -183,6 +183,11 @@ class ModelOptions(Columns):
     def _check_grid(self) -> None:
         if problem := fault_of(self.grid, self.coordinates):
             raise _invalid("grid", problem)
+        for key in self.grid:
+            name = key.partition(".")[0]
+            if name in self.locked:
+                problem = f"{key}: {name!r} is locked and nothing of it varies; unlock it, or"
+                raise _invalid("grid", f"{problem} remove this option")
         for point in points_of(self.grid) if self.grid else ():
             try:
                 self._at(point)

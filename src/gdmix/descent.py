@@ -7,7 +7,8 @@ where coordinates train on all rows. What is sampled is the same in every sweep.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from gdmix.coordinates import Coordinate, Setting, Summary
 from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine
+from gdmix.errors import ConfigError
 from gdmix.glm.losses import Loss
 from gdmix.levelling import level
 from gdmix.metrics import Evaluation, Evaluator
@@ -158,7 +160,8 @@ def descend(
             setting = setting._replace(start=state.parts.get(name))
         offset = scores.without(name)
         started = time.perf_counter()
-        fit = plan.coordinates[name].fit(engine, train, setting, offset)
+        with _named(name):
+            fit = plan.coordinates[name].fit(engine, train, setting, offset)
         seconds = time.perf_counter() - started
         scores.replace(name, fit.scores)
         state.parts[name] = fit.part
@@ -178,6 +181,16 @@ def descend(
             observer(update, state)
     state.parts = {name: state.parts[name] for name in plan.coordinates}
     return state
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name the coordinate, which does not know its own name, in its errors."""
+    try:
+        yield
+    except ConfigError as error:
+        where = f"coordinates.{name}.{error.where}"
+        raise ConfigError(where, error.problem, error.expected, error.hint) from None
 
 
 def _begin(engine: Engine, plan: Plan, train: Dataset, state: State) -> dict[str, float]:

@@ -170,6 +170,23 @@ CASES = {
         spoil("click", 9, -1, "valid.parquet"),
         ["valid.parquet, row 10, column 'click'", "0 or more for metric 'ndcg@5:user_id'"],
     ),
+    "grid of a locked coordinate": (
+        lambda values: values.update(
+            initial_model="yesterday", locked=["global"], grid={"global.l2": [1, 2]}
+        ),
+        nothing,
+        ["grid: global.l2: 'global' is locked", "unlock it, or remove this option"],
+    ),
+    "bound that is no number": (
+        set_option("coordinates.global.bounds", [{"name": "age", "lower": float("nan")}]),
+        nothing,
+        ["coordinates.global.bounds.0.lower: found nan; expected a finite number"],
+    ),
+    "bound without a value": (
+        set_option("coordinates.global.bounds", [{"name": "age"}]),
+        nothing,
+        ["coordinates.global.bounds.0", "neither lower nor upper is there; give one, or both"],
+    ),
     "name that is no folder": (
         set_option("coordinates.a/b", {}),
         nothing,

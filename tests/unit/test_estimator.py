@@ -294,7 +294,8 @@ def test_down_sampling_is_a_share_of_rows():
         with pytest.raises(ConfigError, match="down_sampling: found"):
             FixedEffect(features=["age"], down_sampling=rate)
     tiny = FixedEffect(features=["age"], down_sampling=1e-12)
-    with pytest.raises(ConfigError, match=r"1e-12 leaves none of 50 rows.*; take a larger share"):
+    words = r"^coordinates\.a\.down_sampling: 1e-12 leaves none of 50 rows.*; take a larger share"
+    with pytest.raises(ConfigError, match=words):
         model(task="linear", coordinates={"a": tiny}).fit(table(50))
 
 

@@ -140,11 +140,16 @@ class Bound(Options):
 
     name: str = Field(min_length=1, description="Feature name; `(INTERCEPT)` for the intercept.")
     term: str = Field(default="*", description="Feature term.")
-    lower: float | None = Field(default=None, description="Least coefficient.")
-    upper: float | None = Field(default=None, description="Largest coefficient.")
+    lower: float | None = Field(default=None, allow_inf_nan=False, description="Least coefficient.")
+    upper: float | None = Field(
+        default=None, allow_inf_nan=False, description="Largest coefficient."
+    )
 
     @model_validator(mode="after")
     def _require_order(self) -> Self:
+        if self.lower is None and self.upper is None:
+            found = "neither lower nor upper is there; give one, or both"
+            raise PydanticCustomError(INVALID, "{text}", {"text": found})
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             found = f"lower: found {self.lower:g}, above upper {self.upper:g}"
             raise PydanticCustomError(INVALID, "{text}", {"text": found})
