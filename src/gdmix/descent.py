@@ -66,11 +66,14 @@ class State:
     history : list of Update
     best : dict of str to Part
         The parts after the update that validated best, where an observer keeps them.
+    penalties : dict of str to float
+        What each coordinate pays.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
     history: list[Update] = field(default_factory=list)
     best: dict[str, Part] = field(default_factory=dict)
+    penalties: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,53 +137,77 @@ def descend(
     State
         The parts of all coordinates and the record of every update.
     """
-    state = state or State()
-    penalties = _begin(engine, plan, train, state)
-    observers = list(observers)
+    going = _Descent(engine, plan, train, validation, state or State())
+    state, observers = going.state, list(observers)
     names = [name for name in plan.coordinates if name not in plan.locked]
-    scores = _Scores(engine, train, state.parts)
-    held_out = None if validation is None else _Scores(engine, validation, state.parts)
-    first = len(state.history)
-    for step in range(first, plan.sweeps * len(names)):
+    for step in range(len(state.history), plan.sweeps * len(names)):
         sweep, position = divmod(step, len(names))
         if position == 0 and _settled(state.history, len(names), plan.tolerance):
             break
-        if sweep and (position == 0 or step == first):
-            # a run that goes on within a sweep must find what was moved before it
-            own = (plan.coordinates, plan.settings, state.parts)
-            for other, moved in level(engine, train, names, *own, position).items():
-                state.parts[other] = moved.part
-                penalties[other] -= moved.saved
-                scores.shift(other, moved.shift)
-                if held_out is not None:
-                    held_out.replace(other, moved.part.score(engine, held_out.rows))
-        name = names[position]
-        setting = plan.settings[name]
-        if sweep or setting.start is None:
-            setting = setting._replace(start=state.parts.get(name))
-        offset = scores.without(name)
-        started = time.perf_counter()
-        with _named(name):
-            fit = plan.coordinates[name].fit(engine, train, setting, offset)
-        seconds = time.perf_counter() - started
-        scores.replace(name, fit.scores)
-        state.parts[name] = fit.part
-        metrics: dict[str, float] = {}
-        if held_out is not None:
-            held_out.replace(name, fit.part.score(engine, held_out.rows))
-            scored = held_out.rows, np.asarray(held_out.total)
-            metrics = Evaluation(plan.metrics, *scored).values()
-        penalties[name] = fit.penalty
-        loss = engine.weighted_loss(plan.loss, train, scores.total)
-        objective = loss + sum(penalties.values())
-        update = Update(
-            sweep + 1, name, train.rows, seconds, objective, fit.penalty, fit.summary, metrics
-        )
-        state.history.append(update)
+        if sweep and position == 0:
+            going.level(names)
+        update = going.update(sweep, names[position])
         for observer in observers:
             observer(update, state)
     state.parts = {name: state.parts[name] for name in plan.coordinates}
     return state
+
+
+class _Descent:
+    """A state, and the scores that belong to it."""
+
+    def __init__(
+        self, engine: Engine, plan: Plan, train: Dataset, validation: Dataset | None, state: State
+    ) -> None:
+        self._engine, self._plan, self._train, self.state = engine, plan, train, state
+        for name, setting in plan.settings.items():
+            # what was known before the descent counts from its beginning
+            if setting.previous is not None and name not in state.parts:
+                state.parts[name] = setting.previous
+                cost = plan.coordinates[name].standing_cost(engine, train, setting)
+                state.penalties[name] = cost
+        self._scores = _Scores(engine, train, state.parts)
+        self._held_out = None if validation is None else _Scores(engine, validation, state.parts)
+
+    def level(self, names: Sequence[str]) -> None:
+        """Move what random effects' intercepts have in common to a fixed effect."""
+        plan, parts = self._plan, self.state.parts
+        found = level(self._engine, self._train, names, plan.coordinates, plan.settings, parts)
+        for name, moved in found.items():
+            self._replace(name, moved.part, self._scores.own(name) + moved.shift)
+            self.state.penalties[name] -= moved.saved
+
+    def update(self, sweep: int, name: str) -> Update:
+        """Fit a coordinate against the scores of the others."""
+        engine, plan, train, state = self._engine, self._plan, self._train, self.state
+        setting = plan.settings[name]
+        if sweep or setting.start is None:
+            setting = setting._replace(start=state.parts.get(name))
+        offset = self._scores.without(name)
+        started = time.perf_counter()
+        with _named(name):
+            fit = plan.coordinates[name].fit(engine, train, setting, offset)
+        seconds = time.perf_counter() - started
+        self._replace(name, fit.part, fit.scores)
+        state.penalties[name] = fit.penalty
+        loss = engine.weighted_loss(plan.loss, train, self._scores.total)
+        objective = loss + sum(state.penalties.values())
+        told = (fit.penalty, fit.summary, self._metrics())
+        update = Update(sweep + 1, name, train.rows, seconds, objective, *told)
+        state.history.append(update)
+        return update
+
+    def _replace(self, name: str, part: Part, own: Column) -> None:
+        self.state.parts[name] = part
+        self._scores.replace(name, own)
+        if self._held_out is not None:
+            self._held_out.replace(name, part.score(self._engine, self._held_out.rows))
+
+    def _metrics(self) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        scored = self._held_out.rows, np.asarray(self._held_out.total)
+        return Evaluation(self._plan.metrics, *scored).values()
 
 
 @contextmanager
@@ -193,16 +220,6 @@ def _named(name: str) -> Iterator[None]:
         raise ConfigError(where, error.problem, error.expected, error.hint) from None
 
 
-def _begin(engine: Engine, plan: Plan, train: Dataset, state: State) -> dict[str, float]:
-    """Add to the state what was known before the descent; return each coordinate's penalty."""
-    penalties = {}
-    for name, setting in plan.settings.items():
-        if setting.previous is not None:
-            state.parts.setdefault(name, setting.previous)
-            penalties[name] = plan.coordinates[name].standing_cost(engine, train, setting)
-    return penalties | {update.coordinate: update.penalty for update in state.history}
-
-
 class _Scores:
     """Scores by coordinate, and their sum, for one data set."""
 
@@ -213,16 +230,15 @@ class _Scores:
         for name, part in parts.items():
             self.replace(name, part.score(engine, rows))
 
+    def own(self, name: str) -> Column:
+        return self._own[name]
+
     def without(self, name: str) -> Column:
         return self.total - self._own[name] if name in self._own else self.total
 
     def replace(self, name: str, own: Column) -> None:
         self.total = self.without(name) + own
         self._own[name] = own
-
-    def shift(self, name: str, constant: float) -> None:
-        """Add a constant to a coordinate's own score."""
-        self.replace(name, self._own[name] + constant)
 
 
 def _settled(history: Sequence[Update], coordinates: int, tolerance: float) -> bool:

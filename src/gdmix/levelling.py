@@ -48,9 +48,8 @@ def level(
     coordinates: Mapping[str, Coordinate],
     settings: Mapping[str, Setting],
     parts: Mapping[str, Part],
-    done: int = 0,
 ) -> dict[str, Moved]:
-    """Centre the intercepts of the random effects that follow a fixed effect with a free one.
+    """Centre the intercepts of random effects, where a fixed effect has a free one.
 
     Parameters
     ----------
@@ -60,24 +59,21 @@ def level(
     sequence : sequence of str
         Coordinates in the order they are updated.
     coordinates, settings, parts
-        By coordinate; the parts as they were before the sweep.
-    done : int
-        How many of the sequence were updated in this sweep already, when a run goes on within it:
-        what had been moved to those is in their parts.
+        By coordinate.
     """
-    free = [k for k, name in enumerate(sequence) if _is_free(coordinates[name], settings[name])]
+    free = [name for name in sequence if _is_free(coordinates[name], settings[name])]
     if not free:
         return {}
     moved: dict[str, Moved] = {}
-    for name in sequence[max(free[0] + 1, done) :]:
+    for name in sequence:
         part, coordinate = parts[name], coordinates[name]
         if isinstance(part, EntityModel) and isinstance(coordinate, RandomEffect):
             price = _price(coordinate, settings[name])
             if price > 0.0 and _has_all(engine, rows, part):
                 moved[name] = _centred(part, price)
-    if moved and free[0] >= done:
-        name = sequence[free[0]]
-        moved[name] = _raised(parts[name], -sum(one.shift for one in moved.values()))
+    if moved:
+        total = sum(one.shift for one in moved.values())
+        moved[free[0]] = _raised(parts[free[0]], -total)
     return moved
 
 

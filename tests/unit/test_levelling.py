@@ -30,8 +30,8 @@ def descended(**user):
     return engine, rows, plan, descend(engine, plan, rows).parts
 
 
-def moved(engine, rows, plan, parts, done=0, sequence=NAMES):
-    return level(engine, rows, sequence, plan.coordinates, plan.settings, parts, done)
+def moved(engine, rows, plan, parts, sequence=NAMES):
+    return level(engine, rows, sequence, plan.coordinates, plan.settings, parts)
 
 
 def total(engine, rows, parts):
@@ -51,15 +51,6 @@ def test_scores_stay_and_penalties_fall():
         assert found[name].saved > 0.0
     penalty = 0.15 * (after["item"].split()[0] ** 2).sum()
     assert after["item"].table.outcome.penalty.sum() == pytest.approx(penalty, rel=1e-12)
-
-
-@pytest.mark.parametrize("done", [1, 2, 3])
-def test_what_was_updated_holds_its_share_already(done):
-    engine, rows, plan, parts = descended()
-    everything, rest = (moved(engine, rows, plan, parts, k) for k in (0, done))
-    assert list(rest) == NAMES[max(1, done) :]
-    for name, one in rest.items():
-        assert one.shift == everything[name].shift
 
 
 @pytest.mark.parametrize(
@@ -82,8 +73,6 @@ def test_without_a_free_intercept_nothing_moves():
     tied = plan.coordinates["global"].model_copy(update={"penalize_intercept": True})
     coordinates = plan.coordinates | {"global": tied}
     assert level(engine, rows, NAMES, coordinates, plan.settings, parts) == {}
-    # an effect that is updated before the fixed one is left alone
-    assert moved(engine, rows, plan, parts, sequence=["user", "item", "global"]) == {}
 
 
 def test_descent_takes_a_tenth_of_the_sweeps():

@@ -133,7 +133,7 @@ def test_as_scikit_learn_would_choose():
 
 
 def test_later_points_begin_near_their_end():
-    grid = {"global.l2": [1.0, 1.001, 1.002]}
+    grid = {"global.l2": [1.0, 1.0 + 1e-5, 1.0 + 2e-5]}
     seen = []
     data = table(2000)
     model(grid=grid, sweeps=1).fit(

@@ -59,22 +59,27 @@ class Checkpoints:
         self._identity = identity
         self._folders: dict[str, str] = {}
         self._best: dict[str, str] = {}
+        self._kept: dict[str, Part] = {}
 
     def save(self, update: Update, state: State) -> None:
         """Keep the state after an update; an observer of the descent."""
-        name = update.coordinate
-        part = state.parts[name]
-        folder = f"{len(state.history):05d}-{name}"
-        with replacing(self._folder / folder, PART) as aside:
-            write_part(aside, part, self._indexes[part.shard])
         before = {*self._folders.values(), *self._best.values()}
-        self._folders[name] = folder
+        # the one just updated, and others of which something was moved to it
+        for name in {entry.coordinate for entry in state.history}:
+            part = state.parts[name]
+            if part is self._kept.get(name):
+                continue
+            folder = f"{len(state.history):05d}-{name}"
+            with replacing(self._folder / folder, PART) as aside:
+                write_part(aside, part, self._indexes[part.shard])
+            self._folders[name], self._kept[name] = folder, part
         if state.best and all(state.best[name] is part for name, part in state.parts.items()):
             self._best = dict(self._folders)
         record = {
             "identity": self._identity,
             "folders": self._folders,
             "best": self._best,
+            "penalties": state.penalties,
             "history": [as_plain(entry) for entry in state.history],
         }
         write_text(self._folder / STATE, dumps(record))
@@ -99,13 +104,15 @@ class Checkpoints:
             raise differs(self._folder.parent)
         self._folders, self._best = dict(record["folders"]), dict(record["best"])
         shards = self._options.shards()
-        state = State(history=[from_plain(entry) for entry in record["history"]])
+        history = [from_plain(entry) for entry in record["history"]]
+        state = State(history=history, penalties=dict(record["penalties"]))
         for folders, parts in ((self._folders, state.parts), (self._best, state.best)):
             for name, folder in folders.items():
                 place, shard = self._folder / folder, shards[name]
                 parts[name] = read_part(
                     place, self._options.coordinates[name], shard, self._indexes[shard]
                 )
+        self._kept = dict(state.parts)
         return state
 
 
