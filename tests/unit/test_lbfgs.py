@@ -36,7 +36,8 @@ def test_the_whole_hessian_saves_passes_where_it_may_be_formed():
     assert whole.value <= never.value * (1.0 + 1e-12)
 
 
-def test_many_coefficients_keep_ten_pairs():
+@pytest.mark.parametrize(("room", "pairs"), [(0, 10), (16 * 200 * 20, 20), (1 << 30, 30)])
+def test_pairs_keep_to_their_room(room, pairs):
     class Flat:
         def curvature(self, b):
             return self
@@ -45,8 +46,8 @@ def test_many_coefficients_keep_ten_pairs():
             return np.zeros(200)
 
     point = Point(np.zeros(200), 0.0, np.zeros(200))
-    iteration = LBFGS(memory=30, large=100).start(Flat(), point)
-    assert iteration._pairs.memory == 10
+    iteration = LBFGS(memory=30, room=room).start(Flat(), point)
+    assert iteration._pairs.memory == pairs
 
 
 def test_a_direction_that_leads_nowhere_is_no_move():

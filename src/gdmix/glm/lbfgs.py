@@ -34,8 +34,8 @@ class LBFGS:
     ----------
     memory : int
         Curvature pairs kept. On ill-conditioned data many pairs save many passes over the rows.
-    large : int
-        From this many coefficients on, 10 pairs are kept at most, to save memory.
+    room : int
+        Bytes that the pairs may take; 10 pairs, or `memory` if less, are kept in any case.
     whole : int
         Most coefficients for which the whole Hessian is formed.
     patience : int
@@ -43,7 +43,7 @@ class LBFGS:
     """
 
     memory: int = 150
-    large: int = 100_000
+    room: int = 32 << 20
     whole: int = 1024
     patience: int = 12
 
@@ -54,10 +54,11 @@ class LBFGS:
     def start(self, function: SmoothFunction, point: Point) -> _LBFGSIteration:
         """Prepare to iterate from `point`."""
         diagonal = function.curvature(point.coefficients).diagonal()
-        memory = self.memory if len(diagonal) < self.large else min(self.memory, 10)
+        # a pair is two vectors of float64
+        fitting = max(10, self.room // (16 * max(1, len(diagonal))))
         patience = self.patience if len(diagonal) <= self.whole else None
         diagonal = np.where(diagonal > 0.0, diagonal, 1.0)
-        return _LBFGSIteration(function, Pairs(memory), diagonal, patience)
+        return _LBFGSIteration(function, Pairs(min(self.memory, fitting)), diagonal, patience)
 
 
 class _LBFGSIteration:
