@@ -16,6 +16,7 @@ from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
 from gdmix.glm.outcome import Problem
+from gdmix.glm.passes import full_width, multiply_some
 from gdmix.glm.penalties import Penalty
 from gdmix.glm.search import evaluate, search
 from gdmix.glm.steps import FIRST, Work, find_step, norm
@@ -51,10 +52,11 @@ def solve_single(
         b[0] = min(max(b[0], -bound), bound)
     gradient, step, slope = work.vectors[0, :d], work.vectors[1, :d], work.margins[0, :n]
     reference, noise = _scale_at_zero(loss, rows, offset, intercept, gradient, step)
-    kernels.multiply(rows, FIRST, n, b, intercept, margin)
+    full = full_width(rows, d - intercept)
+    multiply_some(rows, full, FIRST, n, b, intercept, margin)
     for i in range(n):
         margin[i] += offset[i]
-    value = evaluate(loss, rows, penalty, intercept, b, margin, gradient)
+    value = evaluate(loss, rows, full, penalty, intercept, b, margin, gradient, slope)
     # an infinite margin on its label's side has a finite loss, and is wrong all the same
     steep, far = norm(gradient), norm(margin)
     if not (math.isfinite(value) and steep < math.inf and far < math.inf):
@@ -83,12 +85,12 @@ def solve_single(
                 break
             # the other coefficients would push the intercept past its bound: hold it
             pinned, gradient[0] = True, 0.0
-        kernels.multiply(rows, FIRST, n, step, intercept, slope)
+        multiply_some(rows, full, FIRST, n, step, intercept, slope)
         longest = 1.0
         if free and abs(b[0] + step[0]) > bound:
             longest = (math.copysign(bound, step[0]) - b[0]) / step[0]
         promise, length, value = search(
-            loss, rows, penalty, intercept, b, margin, value, longest, work
+            loss, rows, full, penalty, intercept, b, margin, value, longest, work
         )
         if length == 0.0:
             status = _CONVERGED if promise <= rounding else _NO_PROGRESS

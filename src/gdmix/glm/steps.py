@@ -25,7 +25,7 @@ DENSE_LIMIT = 256
 
 # plain integers would be compiled as constants: every kernel that takes one once more
 FIRST = cast("int", np.int64(0))
-VECTORS, MARGINS = np.int64(7), np.int64(3)
+VECTORS, MARGINS = np.int64(7), np.int64(4)
 
 
 class Work(NamedTuple):
@@ -35,8 +35,8 @@ class Work(NamedTuple):
     ----------
     vectors : float64[7, coefficients]
         Gradient, step, next coefficients; the rest is for solving the Newton system.
-    margins : float64[3, rows]
-        Slope of the margins along the step, curvature, next margins.
+    margins : float64[4, rows]
+        Slope of the margins along the step, curvature, next margins, slopes of the losses.
     hessian : float64[dense, dense + 1]
         Upper triangle, and the right-hand side as one more column.
     """
