@@ -126,7 +126,11 @@ def full_width(block: Block, width: int) -> int:
         first = begin + i * width
         if block.indptr[i] != first:
             return 0
+        own = block.indices[first : first + width]
+        # without a branch, that the loop be vector code
+        apart = 0
         for k in range(width):
-            if block.indices[first + k] != k:
-                return 0
+            apart |= own[k] ^ np.int32(k)
+        if apart:
+            return 0
     return width
