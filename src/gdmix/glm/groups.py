@@ -91,7 +91,7 @@ def _way(entities: Entities, e: int) -> int:
     order = float(size)
     nnz = float(entities.block.indptr[stop] - entities.block.indptr[start])
     precision = entities.penalty.precision
-    least = precision[0]
+    least = precision[0] if len(precision) else 0.0
     if len(precision) > 1:
         least = np.inf
         for j in range(size):
