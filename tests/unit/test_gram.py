@@ -11,7 +11,7 @@ from tests.ragged import dense, sparse
 @kernel
 def call(rows, curve, intercept, h, size):
     """Kernels without an entry from Python are called by one that has it."""
-    add_hessian(rows, curve, intercept, h, size)
+    add_hessian(rows, curve, intercept, np.int64(1), h, size)
 
 
 @pytest.mark.parametrize("rows", [1, 31, 32, 63, 64, 65, 200])

@@ -27,20 +27,24 @@ _ROWS, _PANEL = cast("int", np.int64(64)), cast("int", np.int64(16))
 
 
 @inner_kernel
-def add_hessian(rows: Block, curve: Floats, intercept: int, h: Floats, size: int) -> None:
+def add_hessian(
+    rows: Block, curve: Floats, intercept: int, every: int, h: Floats, size: int
+) -> None:
     """Add the upper triangle of ``X' diag(curve) X``, of order `size`, to `h`.
 
-    Rows hold a feature once; no number in `curve` is negative.
+    Rows hold a feature once; no number in `curve` is negative. Of `every` blocks of rows, the
+    first alone counts.
     """
     n = len(rows.label)
     filled = float(rows.indptr[n] - rows.indptr[0]) / max(n, 1)
     # an entry of a sparse row costs as much as a dozen of a tile
     if n < _ROWS // 2 or 12.0 * filled * filled < float(size) * float(size):
-        kernels.hessian(rows, _FIRST, n, curve, intercept, h)
+        for first in range(_FIRST, n, every * _ROWS):
+            kernels.hessian(rows, first, min(first + _ROWS, n), curve, intercept, h)
         return
     panels = (size + _PANEL - 1) // _PANEL
     packed, gram = aligned(2 * panels * _ROWS), aligned(2 * panels * panels * _PANEL)
-    for first in range(0, n, _ROWS):
+    for first in range(0, n, every * _ROWS):
         count = min(_ROWS, n - first)
         _pack(rows, first, count, curve, intercept, packed)
         _add_tiles(packed, panels, count, gram)

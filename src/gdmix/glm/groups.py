@@ -17,7 +17,7 @@ from gdmix.glm.losses import Loss
 from gdmix.glm.outcome import Outcome, Problem
 from gdmix.glm.penalties import Penalty
 from gdmix.glm.single import solve_single
-from gdmix.glm.steps import DENSE_LIMIT, MARGINS, VECTORS, Work
+from gdmix.glm.steps import DENSE_LIMIT, MARGINS, PAIRS, VECTORS, Work
 from gdmix.jit import inner_kernel, kernel
 
 __all__ = ["DENSE_LIMIT", "Outcome", "Problem", "solve_entities"]
@@ -91,7 +91,7 @@ def _way(entities: Entities, e: int) -> int:
     order = float(size)
     nnz = float(entities.block.indptr[stop] - entities.block.indptr[start])
     precision = entities.penalty.precision
-    least = precision[0]
+    least = precision[0] if len(precision) else 0.0
     if len(precision) > 1:
         least = np.inf
         for j in range(size):
@@ -204,7 +204,10 @@ def _solve_rest(
             most = max(most, coefficient_ptr[e + 1] - coefficient_ptr[e])
     dense = min(most, DENSE_LIMIT)
     work = Work(
-        np.empty((VECTORS, most)), np.empty((MARGINS, most_rows)), np.empty((dense, dense + 1))
+        np.empty((VECTORS, most)),
+        np.empty((MARGINS, most_rows)),
+        np.empty((dense, dense + 1)),
+        np.empty((2 * PAIRS, dense)),
     )
     precision, mean = np.empty(most), np.empty(most)
     block = entities.block

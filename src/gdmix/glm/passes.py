@@ -1,4 +1,4 @@
-"""Passes over all rows of a block: what a fixed effect computes of millions of rows.
+"""Passes over all rows of a block: of a fixed effect, or of one long entity.
 
 Rows are taken a few hundred at a time, so that what one loop reads from memory the next finds in
 cache. Every pass takes `full`: the number of features when every row holds all of them in order
@@ -23,7 +23,7 @@ _AT_ONCE = 512
 @kernel
 def multiply(block: Block, full: int, vector: Floats, intercept: int, out: Floats) -> None:
     """Write ``X v`` to `out`."""
-    _multiply(block, full, 0, len(out), vector, intercept, out)
+    multiply_some(block, full, 0, len(out), vector, intercept, out)
 
 
 @kernel
@@ -42,11 +42,11 @@ def value_and_gradient(
     value = 0.0
     for start in range(0, rows, _AT_ONCE):
         stop = min(start + _AT_ONCE, rows)
-        _multiply(block, full, start, stop, coefficients, intercept, margin)
+        multiply_some(block, full, start, stop, coefficients, intercept, margin)
         for i in range(np.uint64(start), np.uint64(stop)):
             margin[i] += offset[i]
         value += kernels.slopes(loss, block, start, stop, margin)
-        _add_multiples(block, full, start, stop, margin, intercept, out)
+        add_multiples_of_some(block, full, start, stop, margin, intercept, out)
     return value
 
 
@@ -59,10 +59,10 @@ def hessian_vector(
     product = np.empty(rows)
     for start in range(0, rows, _AT_ONCE):
         stop = min(start + _AT_ONCE, rows)
-        _multiply(block, full, start, stop, vector, intercept, product)
+        multiply_some(block, full, start, stop, vector, intercept, product)
         for i in range(np.uint64(start), np.uint64(stop)):
             product[i] *= curve[i]
-        _add_multiples(block, full, start, stop, product, intercept, out)
+        add_multiples_of_some(block, full, start, stop, product, intercept, out)
 
 
 @kernel
@@ -81,7 +81,7 @@ def hessian_diagonal(
     values = block.values[block.indptr[0] :]
     for start in range(0, rows, _AT_ONCE):
         stop = min(start + _AT_ONCE, rows)
-        _multiply(block, full, start, stop, coefficients, intercept, curve)
+        multiply_some(block, full, start, stop, coefficients, intercept, curve)
         for i in range(np.uint64(start), np.uint64(stop)):
             curve[i] += offset[i]
         kernels.curvature(loss, block, start, stop, curve, curve)
@@ -92,9 +92,10 @@ def hessian_diagonal(
 
 
 @inner_kernel
-def _multiply(
+def multiply_some(
     block: Block, full: int, start: int, stop: int, vector: Floats, intercept: int, out: Floats
 ) -> None:
+    """Write ``X v`` of the rows to ``out[start:stop]``."""
     if full:
         values = block.values[block.indptr[0] :]
         full_rows.multiply(values, full, start, stop, vector, intercept, out)
@@ -103,11 +104,33 @@ def _multiply(
 
 
 @inner_kernel
-def _add_multiples(
+def add_multiples_of_some(
     block: Block, full: int, start: int, stop: int, factor: Floats, intercept: int, out: Floats
 ) -> None:
+    """Add ``X' f`` of the rows to `out`."""
     if full:
         values = block.values[block.indptr[0] :]
         full_rows.add_multiples(values, full, start, stop, factor, intercept, out)
     else:
         kernels.add_multiples(block, start, stop, factor, intercept, out)
+
+
+@inner_kernel
+def full_width(block: Block, width: int) -> int:
+    """Return `width` where every row holds so many features, in order, else 0."""
+    rows = len(block.label)
+    begin = block.indptr[0]
+    if block.indptr[rows] - begin != rows * width:
+        return 0
+    for i in range(rows):
+        first = begin + i * width
+        if block.indptr[i] != first:
+            return 0
+        own = block.indices[first : first + width]
+        # without a branch, that the loop be vector code
+        apart = 0
+        for k in range(width):
+            apart |= own[k] ^ np.int32(k)
+        if apart:
+            return 0
+    return width

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gdmix.glm import kernels
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
+from gdmix.glm.passes import add_multiples_of_some
 from gdmix.glm.penalties import Penalty
-from gdmix.glm.steps import FIRST, Work
+from gdmix.glm.steps import Work
 from gdmix.jit import inner_kernel
 
 Floats = NDArray[np.float64]
@@ -21,24 +22,36 @@ Floats = NDArray[np.float64]
 _EPS = 2.220446049250313e-16
 _ARMIJO = 1e-4
 _MOST_HALVINGS = 200
+_AT_ONCE = 512
 
 
 @inner_kernel
 def evaluate(
     loss: Loss,
     rows: Block,
+    full: int,
     penalty: Penalty,
     intercept: int,
     b: Floats,
     margin: Floats,
     gradient: Floats,
+    slope: Floats,
 ) -> float:
-    """Objective and gradient at `margin`."""
+    """Objective and gradient at `margin`; `slope` is scratch for a number of each row.
+
+    `full` is the number of features where every row holds all of them (see `passes`), else 0.
+    """
     for j in range(len(b)):
         gradient[j] = penalty.precision[j] * (b[j] - penalty.mean[j])
-    return quadratic(penalty, b) + kernels.value_and_gradient(
-        loss, rows, FIRST, len(margin), margin, intercept, gradient
-    )
+    value, n = quadratic(penalty, b), len(margin)
+    # some at a time: loops over losses alone are vector code
+    for start in range(0, n, _AT_ONCE):
+        stop = min(start + _AT_ONCE, n)
+        for i in range(np.uint64(start), np.uint64(stop)):
+            slope[i] = margin[i]
+        value += kernels.slopes(loss, rows, start, stop, slope)
+        add_multiples_of_some(rows, full, start, stop, slope, intercept, gradient)
+    return value
 
 
 @inner_kernel
@@ -55,6 +68,7 @@ def quadratic(penalty: Penalty, b: Floats) -> float:
 def search(
     loss: Loss,
     rows: Block,
+    full: int,
     penalty: Penalty,
     intercept: int,
     b: Floats,
@@ -70,7 +84,7 @@ def search(
     """
     n, d = len(margin), len(b)
     gradient, step, ahead = work.vectors[0, :d], work.vectors[1, :d], work.vectors[2, :d]
-    slope, there = work.margins[0, :n], work.margins[2, :n]
+    slope, there, scratch = work.margins[0, :n], work.margins[2, :n], work.margins[3, :n]
     descent = 0.0
     for j in range(d):
         descent += gradient[j] * step[j]
@@ -82,7 +96,7 @@ def search(
             ahead[j] = b[j] + length * step[j]
         for i in range(n):
             there[i] = margin[i] + length * slope[i]
-        found = evaluate(loss, rows, penalty, intercept, ahead, there, gradient)
+        found = evaluate(loss, rows, full, penalty, intercept, ahead, there, gradient, scratch)
         if found - value <= _ARMIJO * length * descent + slack:
             for j in range(d):
                 b[j] = ahead[j]

@@ -24,8 +24,9 @@ DENSE_LIMIT = 256
 """Most coefficients for which an entity's Hessian is formed and factorized."""
 
 # plain integers would be compiled as constants: every kernel that takes one once more
-FIRST = cast("int", np.int64(0))
-VECTORS, MARGINS = np.int64(7), np.int64(3)
+FIRST, ALL = cast("int", np.int64(0)), cast("int", np.int64(1))
+VECTORS, MARGINS = np.int64(7), np.int64(4)
+PAIRS = cast("int", np.int64(8))
 
 
 class Work(NamedTuple):
@@ -35,15 +36,18 @@ class Work(NamedTuple):
     ----------
     vectors : float64[7, coefficients]
         Gradient, step, next coefficients; the rest is for solving the Newton system.
-    margins : float64[3, rows]
-        Slope of the margins along the step, curvature, next margins.
+    margins : float64[4, rows]
+        Slope of the margins along the step, curvature, next margins, slopes of the losses.
     hessian : float64[dense, dense + 1]
         Upper triangle, and the right-hand side as one more column.
+    pairs : float64[2 PAIRS, dense]
+        Steps taken, then the changes of the gradient (see `secant`).
     """
 
     vectors: Floats
     margins: Floats
     hessian: Floats
+    pairs: Floats
 
 
 @inlined_kernel
@@ -63,8 +67,8 @@ def find_step(
     """
     d = len(gradient)
     if d <= DENSE_LIMIT:
-        _form(rows, penalty, intercept, pinned, gradient, work)
-        _factorize(work.hessian, work.vectors[3, :d])
+        form(rows, penalty, intercept, pinned, gradient, ALL, work)
+        factorize_system(work.hessian, work.vectors[3, :d])
         _substitute(work.hessian, work.vectors[1, :d])
     else:
         _truncated_step(rows, penalty, intercept, pinned, gradient, progress, work)
@@ -73,13 +77,22 @@ def find_step(
 
 
 @inner_kernel
-def _form(
-    rows: Block, penalty: Penalty, intercept: int, pinned: bool, gradient: Floats, work: Work
+def form(
+    rows: Block,
+    penalty: Penalty,
+    intercept: int,
+    pinned: bool,
+    gradient: Floats,
+    every: int,
+    work: Work,
 ) -> None:
-    """Write the Newton system, and the least value that each pivot may have."""
+    """Write the Newton system, and the least value that each pivot may have.
+
+    The Hessian is that of one block of rows in `every`.
+    """
     h, least, d = work.hessian, work.vectors[3], len(gradient)
     h[:d, :d] = 0.0
-    add_hessian(rows, work.margins[1], intercept, h, d)
+    add_hessian(rows, work.margins[1], intercept, every, h, d)
     if pinned:
         h[0, :d] = 0.0
         h[0, 0] = 1.0
@@ -95,7 +108,7 @@ def _form(
 
 
 @inner_kernel
-def _factorize(h: Floats, least: Floats) -> None:
+def factorize_system(h: Floats, least: Floats) -> None:
     """Write the Cholesky factor ``U`` of ``H = U'U`` over the upper triangle.
 
     The column after the last goes along: a right-hand side ``r`` becomes ``z`` with ``U'z = r``.
