@@ -187,6 +187,11 @@ CASES = {
         nothing,
         ["coordinates.global.bounds.0", "neither lower nor upper is there; give one, or both"],
     ),
+    "ridge beside an elastic net": (
+        set_option("coordinates.global", {"elastic_net": {"weight": 2}, "l2": 3.0}),
+        nothing,
+        ["coordinates.global.l2", "beside elastic_net, which stands in its place; remove one"],
+    ),
     "name that is no folder": (
         set_option("coordinates.a/b", {}),
         nothing,

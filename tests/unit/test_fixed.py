@@ -56,7 +56,6 @@ def test_an_optimizer_that_does_not_fit_is_refused(options, message):
     "options",
     [
         {"optimizer": "tron", "elastic_net": ElasticNet(weight=1.0, alpha=0.0)},
-        {"optimizer": "tron", "l1": 1.0, "elastic_net": ElasticNet(weight=1.0, alpha=0.0)},
         {"optimizer": "owlqn", "l1": 1.0, "bounds": [Bound(name="x", lower=0.0)]},
     ],
 )

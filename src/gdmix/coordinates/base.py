@@ -219,6 +219,14 @@ class Coordinate(Options):
     )
 
     @model_validator(mode="after")
+    def _require_one_penalty(self) -> Self:
+        for name in ("l1", "l2"):
+            if self.elastic_net is not None and name in self.model_fields_set:
+                found = f"{name}: given beside elastic_net, which stands in its place; remove one"
+                raise PydanticCustomError(INVALID, "{text}", {"text": found})
+        return self
+
+    @model_validator(mode="after")
     def _require_coefficients(self) -> Self:
         if not self.features and not self.intercept:
             raise PydanticCustomError(

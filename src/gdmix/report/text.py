@@ -56,10 +56,10 @@ def amount(value: float) -> str:
 def headline(value: float) -> str:
     """Return an objective in few characters.
 
-    >>> headline(35485.27746), headline(1516250.44)
-    ('35,485.28', '1,516,250')
+    >>> headline(3548.527746), headline(35485.27746)
+    ('3,548.53', '35,485')
     """
-    return count(value) if 1e5 <= abs(value) < 1e10 else amount(value)
+    return count(value) if 1e4 <= abs(value) < 1e10 else amount(value)
 
 
 def short(value: float) -> str:
