@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,10 @@ from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import Plan, State, descend
-from gdmix.engines.local import LocalEngine
+from gdmix.engines.local import LocalEngine, available_threads
+from gdmix.glm import groups
+from gdmix.jit import is_compiled
+from gdmix.options import read_yaml
 from gdmix.planning import make_plan, statistics_of
 
 _COLUMNS = ("x", "tags")
@@ -39,6 +45,40 @@ def warm_up(options: ModelOptions, rows: Dataset | None = None) -> None:
     be trained on tell what `optimizer: auto` stands for, and whether a shard has sparse rows.
     """
     tiny = ModelOptions(task=options.task, label="y", coordinates=_alike(options, rows))
+    with _second_hand(tiny):
+        _train_on_few(tiny, options)
+
+
+def compile_backwards(text: str) -> None:
+    """Compile from the other end what a process compiles for these options.
+
+    numba compiles on one core. Kernels that one process has put into the cache are loaded by the
+    other: two that begin at different ends meet in the middle.
+    """
+    tiny = ModelOptions.parse(read_yaml(text, "options"))
+    backwards = dict(reversed(tiny.coordinates.items()))
+    groups.SOLVERS = groups.SOLVERS[-1:]
+    _train_on_few(tiny.model_copy(update={"coordinates": backwards}), tiny)
+
+
+@contextmanager
+def _second_hand(tiny: ModelOptions) -> Iterator[None]:
+    """Let another process compile from the other end, where there is much to do and a core."""
+    if is_compiled() or available_threads() < 2:
+        yield
+        return
+    program = "import sys; from gdmix.warmup import compile_backwards as run; run(sys.argv[1])"
+    command = [sys.executable, "-c", program, tiny.to_yaml()]
+    helper = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        # what it has not compiled by now, nobody needs
+        helper.kill()
+        helper.wait()
+
+
+def _train_on_few(tiny: ModelOptions, options: ModelOptions) -> None:
     table = pa.table(
         {
             "y": [0.0, 1.0, 1.0, 0.0],

@@ -9,10 +9,11 @@ import pytest
 from gdmix import FixedEffect, MixedModel, RandomEffect
 from gdmix.config import ModelOptions
 from gdmix.coordinates import Bound
+from gdmix.glm import groups
 from gdmix.glm.constrained import solve_constrained_entities
 from gdmix.glm.entity_variance import entity_variances
 from gdmix.jit import cache_directory
-from gdmix.warmup import warm_up
+from gdmix.warmup import compile_backwards, warm_up
 
 FIXED = FixedEffect(features=["age"])
 PLAIN = RandomEffect("user", features=["age"])
@@ -101,3 +102,46 @@ def test_nothing_is_left_to_compile_for_the_run(options):
     MixedModel(label="click", coordinates=coordinates, sweeps=2).fit(pa.table(frame))
     assert sorted(cache_directory().rglob("*.nbc")) == before
     assert [len(k.signatures) for k in (solve_constrained_entities, entity_variances)] == counts
+
+
+def test_a_second_process_compiles_from_the_other_end(monkeypatch):
+    class Helper:
+        def __init__(self, command, **streams):
+            calls.append(command)
+
+        def kill(self):
+            calls.append("kill")
+
+        def wait(self):
+            calls.append("wait")
+
+    calls = []
+    monkeypatch.setattr("gdmix.warmup.subprocess.Popen", Helper)
+    monkeypatch.setattr("gdmix.warmup.available_threads", lambda: 2)
+    monkeypatch.setattr("gdmix.warmup.is_compiled", lambda: True)
+    planned(monkeypatch, g=FIXED, u=PLAIN)
+    assert calls == []
+    monkeypatch.setattr("gdmix.warmup.is_compiled", lambda: False)
+    planned(monkeypatch, g=FIXED, u=PLAIN)
+    command, *ending = calls
+    assert ending == ["kill", "wait"]
+    # what it is told is what it reads
+    seen = []
+    monkeypatch.setattr("gdmix.warmup.descend", lambda engine, plan, *rows: seen.append(plan))
+    monkeypatch.setattr(groups, "SOLVERS", groups.SOLVERS)
+    compile_backwards(command[-1])
+    assert [type(one) for one in seen[0].coordinates.values()] == [RandomEffect, FixedEffect]
+    assert len(groups.SOLVERS) == 1
+
+
+def test_the_last_solver_alone_solves_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    frame = pa.table(
+        {"age": rng.normal(size=60), "user": np.arange(60) % 7, "click": rng.integers(0, 2, 60)}
+    )
+    options = {"label": "click", "coordinates": {"u": PLAIN}}
+    both = MixedModel(**options).fit(frame).model_.parts["u"].table
+    monkeypatch.setattr(groups, "SOLVERS", groups.SOLVERS[-1:])
+    last = MixedModel(**options).fit(frame).model_.parts["u"].table
+    np.testing.assert_allclose(last.coefficients, both.coefficients, atol=1e-8)
+    assert (last.outcome.status == 0).all()

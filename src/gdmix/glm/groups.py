@@ -6,6 +6,8 @@ dual and the primal is less work; the rest one by one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,9 +78,8 @@ def solve_entities(
     entities = Entities(block, offset, *where, penalty, coefficients, margin)
     outcome.status[first:last] = PENDING
     outcome.iterations[first:last] = 0
-    # two kernels, not one that calls both: a caller's callees are compiled again with it
-    _solve_small(loss, entities, problem, first, last, outcome)
-    _solve_rest(loss, entities, problem, first, last, outcome)
+    for solve in SOLVERS:
+        solve(loss, entities, problem, first, last, outcome)
 
 
 @inner_kernel
@@ -231,3 +232,10 @@ def _solve_rest(
         outcome.iterations[e] = iterations
         outcome.gradient[e] = gradient
         outcome.objective[e] = objective
+
+
+SOLVERS: tuple[Callable[..., None], ...] = (_solve_small, _solve_rest)
+"""In turn; two kernels, not one that calls both: a caller's callees are compiled again with it.
+
+The last one alone solves all entities, if not as fast.
+"""
