@@ -15,6 +15,7 @@ import pyarrow as pa
 from gdmix.config import ModelOptions
 from gdmix.coordinates import Bound, FixedEffect, RandomEffect
 from gdmix.data.dataset import Dataset
+from gdmix.data.fingerprint import fingerprint
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import Plan, State, descend
@@ -38,15 +39,26 @@ _DECIDING = (
 )
 
 
+def warm_reading() -> None:
+    """Load or compile the kernels that reading takes, whatever it is that is read."""
+    coordinates: dict[str, FixedEffect | RandomEffect] = {
+        "fixed": FixedEffect(features=_COLUMNS),
+        "random": RandomEffect("id", features=_COLUMNS[:1]),
+    }
+    layout = ModelOptions(label="y", coordinates=coordinates).layout()
+    with _without_collecting():
+        _, indexes = read(FrameSource(_few_rows()), layout)
+        read(FrameSource(_few_rows()), layout, indexes)
+        fingerprint(np.zeros(8))
+
+
 def warm_up(options: ModelOptions, rows: Dataset | None = None) -> None:
     """Train on a few made-up rows, with the task and the coordinates of `options`.
 
     What no coordinate asks for (TRON, L1 terms, variances) is not compiled. The `rows` that will
     be trained on tell what `optimizer: auto` stands for, and whether a shard has sparse rows.
     """
-    tiny = ModelOptions(task=options.task, label="y", coordinates=_alike(options, rows))
-    with _second_hand(tiny):
-        _train_on_few(tiny, options)
+    _train_on_few(_tiny(options, rows), options)
 
 
 def compile_backwards(text: str) -> None:
@@ -62,13 +74,16 @@ def compile_backwards(text: str) -> None:
 
 
 @contextmanager
-def _second_hand(tiny: ModelOptions) -> Iterator[None]:
-    """Let another process compile from the other end, where there is much to do and a core."""
+def second_hand(options: ModelOptions) -> Iterator[None]:
+    """Let another process compile from the other end, where there is much to do and a core.
+
+    It begins before the rows are read, and compiles for sparse ones.
+    """
     if is_compiled() or available_threads() < 2:
         yield
         return
     program = "import sys; from gdmix.warmup import compile_backwards as run; run(sys.argv[1])"
-    command = [sys.executable, "-c", program, tiny.to_yaml()]
+    command = [sys.executable, "-c", program, _tiny(options, None).to_yaml()]
     helper = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -78,8 +93,12 @@ def _second_hand(tiny: ModelOptions) -> Iterator[None]:
         helper.wait()
 
 
-def _train_on_few(tiny: ModelOptions, options: ModelOptions) -> None:
-    table = pa.table(
+def _tiny(options: ModelOptions, rows: Dataset | None) -> ModelOptions:
+    return ModelOptions(task=options.task, label="y", coordinates=_alike(options, rows))
+
+
+def _few_rows() -> pa.Table:
+    return pa.table(
         {
             "y": [0.0, 1.0, 1.0, 0.0],
             "id": [0, 0, 1, 1],
@@ -87,19 +106,31 @@ def _train_on_few(tiny: ModelOptions, options: ModelOptions) -> None:
             "tags": [["a"], ["b"], ["a", "b"], []],
         }
     )
+
+
+def _train_on_few(tiny: ModelOptions, options: ModelOptions) -> None:
     engine = LocalEngine(1)
-    few, indexes = read(FrameSource(table), tiny.layout())
+    few, indexes = read(FrameSource(_few_rows()), tiny.layout())
     plan = make_plan(tiny, indexes, statistics_of(engine, tiny, few))
     metrics = [replace(e, column="id" if e.column else None) for e in options.evaluators]
     once = replace(plan, sweeps=2, tolerance=0.0, metrics=metrics)
-    collecting = gc.isenabled()
-    # the compiler makes millions of objects that live on: looking through them again and again
-    # for garbage costs a fifth of its time
-    gc.disable()
-    try:
+    with _without_collecting():
         state = descend(engine, once, few, few)
         if options.initial_model is not None:
             descend(engine, _from(once, state), few, few)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Look for no garbage.
+
+    The compiler makes millions of objects that live on: looking through them again and again
+    costs a fifth of its time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -122,7 +153,7 @@ def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect
         changed = {
             option: getattr(given, option)
             for option in _DECIDING
-            if option in type(given).model_fields
+            if option in given.model_fields_set
         }
         if given.bounds:
             changed["bounds"] = (Bound(name="x", lower=-1.0, upper=1.0),)

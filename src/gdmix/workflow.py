@@ -34,7 +34,7 @@ from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.store.scores import scores_writer
 from gdmix.sweep import Material, gather, require_validation, sweep
-from gdmix.warmup import warm_up
+from gdmix.warmup import second_hand, warm_reading, warm_up
 
 _SCORES = "part-00000.parquet"
 
@@ -117,9 +117,15 @@ def train(
     clock = Stopwatch(watcher.stage)
     engine = LocalEngine(options.threads, watcher.share)
     with claimed(path, resume=resume, overwrite=overwrite):
+        with second_hand(options):
+            with clock.stage("kernels"):
+                warm_reading()
+            with clock.stage("read"):
+                material = _read(engine, options)
+            with clock.stage("kernels"):
+                warm_up(options, material.train)
+        rows, held_out, indexes = material.train, material.validation, material.indexes
         with clock.stage("read"):
-            material = _read(engine, options)
-            rows, held_out, indexes = material.train, material.validation, material.indexes
             data = identity(options.model_options(), indexes, rows, held_out, material.previous)
         points = StoredPoints(path, options, indexes, material.statistics, data)
         if resume:
@@ -128,8 +134,6 @@ def train(
         log = RunLog(path / LOG)
         log.event("start", rows=rows.rows, resumed=resume)
         write_text(path / "config.yaml", options.to_yaml())
-        with clock.stage("kernels"):
-            warm_up(options, rows)
         spent: list[float] = []
         observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]
         with clock.stage("train"):

@@ -146,11 +146,11 @@ def test_overwriting_keeps_the_old_run_until_the_new_one_is_whole(
     before = coefficients(tmp_path)
     from gdmix import workflow
 
-    def fail(options, rows):
+    def fail(*parts):
         raise RuntimeError("crash")
 
     with monkeypatch.context() as patch:
-        patch.setattr(workflow, "warm_up", fail)
+        patch.setattr(workflow, "sweep", fail)
         with pytest.raises(RuntimeError, match="crash"):
             run("train", path, "--overwrite", "--quiet")
     kept = gdmix.load(tmp_path / "run.previous" / "model").model_

@@ -13,7 +13,7 @@ from gdmix.glm import groups
 from gdmix.glm.constrained import solve_constrained_entities
 from gdmix.glm.entity_variance import entity_variances
 from gdmix.jit import cache_directory
-from gdmix.warmup import compile_backwards, warm_up
+from gdmix.warmup import compile_backwards, second_hand, warm_up
 
 FIXED = FixedEffect(features=["age"])
 PLAIN = RandomEffect("user", features=["age"])
@@ -45,6 +45,15 @@ def test_options_that_decide_on_kernels_are_kept(monkeypatch, options):
         assert getattr(found, name) == value
     assert found.max_iterations == PLAIN.max_iterations
     assert found.entity == "id"
+
+
+def test_an_elastic_net_is_passed_on_alone():
+    """What was not asked for stays unasked: l1 and l2 are refused beside an elastic net."""
+    net = FixedEffect(features=["age"], elastic_net={"weight": 1.0})
+    options = ModelOptions(label="click", coordinates={"g": net})
+    warm_up(options)
+    with second_hand(options):
+        pass
 
 
 def test_the_optimizer_is_that_asked_for(monkeypatch):
@@ -119,10 +128,12 @@ def test_a_second_process_compiles_from_the_other_end(monkeypatch):
     monkeypatch.setattr("gdmix.warmup.subprocess.Popen", Helper)
     monkeypatch.setattr("gdmix.warmup.available_threads", lambda: 2)
     monkeypatch.setattr("gdmix.warmup.is_compiled", lambda: True)
-    planned(monkeypatch, g=FIXED, u=PLAIN)
-    assert calls == []
+    options = ModelOptions(label="click", coordinates={"g": FIXED, "u": PLAIN})
+    with second_hand(options):
+        assert calls == []
     monkeypatch.setattr("gdmix.warmup.is_compiled", lambda: False)
-    planned(monkeypatch, g=FIXED, u=PLAIN)
+    with second_hand(options):
+        assert len(calls) == 1
     command, *ending = calls
     assert ending == ["kill", "wait"]
     # what it is told is what it reads

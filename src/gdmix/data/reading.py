@@ -7,12 +7,15 @@ the pass goes on is about the size of that data set.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gdmix.data.ahead import ahead
 from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
 from gdmix.data.index import FeatureIndex
@@ -55,10 +58,16 @@ def read(
     known = earlier if indexes is None else indexes
     shards = {shard: Shard(None if indexes is None else indexes[shard]) for shard in layout.shards}
     batches: list[DecodedBatch] = []
-    for batch in Decoding(source, layout, label=label, indexes=known).batches():
-        for shard, features in layout.shards.items():
-            shards[shard].add(batch.rows, [batch.pieces[feature] for feature in features])
-        batches.append(batch._replace(pieces={}))
+    decoding = Decoding(source, layout, label=label, indexes=known)
+    with ThreadPoolExecutor(max(1, len(shards))) as pool:
+
+        def add(batch: DecodedBatch, shard: str) -> None:
+            pieces = [batch.pieces[feature] for feature in layout.shards[shard]]
+            shards[shard].add(batch.rows, pieces)
+
+        for batch in ahead(decoding.batches()):
+            list(pool.map(partial(add, batch), shards))
+            batches.append(batch._replace(pieces={}))
     if indexes is None:
         indexes = {shard: rows.features() for shard, rows in shards.items()}
         for shard, index in (earlier or {}).items():

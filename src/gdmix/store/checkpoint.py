@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gdmix.config import ModelOptions
 from gdmix.coordinates import FixedEffect
 from gdmix.data.dataset import Dataset
+from gdmix.data.fingerprint import fingerprint
 from gdmix.data.hashing import hash_uids
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
@@ -148,14 +150,14 @@ def identity(
     for rows in (train, validation):
         if rows is None:
             continue
-        for numbers in (rows.label, rows.weight, rows.offset):
-            digest.update(numbers.data)
+        large: list[NDArray[Any]] = [rows.label, rows.weight, rows.offset]
         for column in rows.entities.values():
             _update(digest, column.ids)
-            digest.update(column.codes.data)
+            large.append(column.codes)
         for csr in rows.shards.values():
-            for array in (csr.indptr, csr.indices, csr.values):
-                digest.update(array.data)
+            large += [csr.indptr, csr.indices, csr.values]
+        for array in large:
+            digest.update(fingerprint(array))
     if any(_samples(at) for _, at in options.at_points()):
         digest.update(hash_uids(train.uid, train.rows, "").data)
     for part in (previous or {}).values():
