@@ -34,6 +34,19 @@ class Feature(Options):
         default=None, min_length=1, description="Splits a string column into a list (multi-hot)."
     )
 
+    names: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File with a line `name,term` for each index of a sparse or dense column, as "
+        "GDMix's feature lists.",
+    )
+    only: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File or folder of the features to read, a `name,term` or `name<tab>term` a "
+        "line; all others are left out.",
+    )
+
     @model_serializer(mode="wrap")
     def _shortest(self, handler: SerializerFunctionWrapHandler) -> str | dict[str, Any]:
         values: dict[str, Any] = handler(self)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from gdmix.data.arrowtypes import agree, is_number, plain, plain_type
-from gdmix.data.formats import require_format
+from gdmix.data.formats import Format
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
 
@@ -21,7 +21,7 @@ def widest(kind: pa.DataType, as_float: bool) -> pa.DataType:
     return pa.int64() if pa.types.is_integer(kind) and kind != pa.uint64() else kind
 
 
-def require_agreement(path: Path, wanted: pa.Schema, first: Path) -> None:
+def require_agreement(path: Path, file_format: Format, wanted: pa.Schema, first: Path) -> None:
     """Check that a file has the columns, of types that can be read as those of the first file.
 
     Raises
@@ -29,7 +29,6 @@ def require_agreement(path: Path, wanted: pa.Schema, first: Path) -> None:
     DataError
         Names the file and the column.
     """
-    file_format = require_format(path)
     found = file_format.read_schema(path)
     for field in wanted:
         if field.name not in found.names:

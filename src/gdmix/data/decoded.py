@@ -13,6 +13,7 @@ from gdmix.data import validation
 from gdmix.data.arrowtypes import plain
 from gdmix.data.decode import Decoder, columns_of, decoder_of
 from gdmix.data.decode_lists import require_width
+from gdmix.data.feature_lists import listed
 from gdmix.data.fit import require_fit, width_of
 from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout
@@ -120,7 +121,9 @@ class Decoding:
         pieces = {}
         for feature, names in self._columns.items():
             arrays = [columns[name] for name in names]
-            pieces[feature] = self._decoders[feature](arrays, feature, place)
+            pieces[feature] = listed(
+                self._decoders[feature](arrays, feature, place), feature, place
+            )
             if pieces[feature].ordered:
                 self._require_width(feature, pieces[feature], place)
         entities = {

@@ -81,13 +81,14 @@ class FileSource:
     files: tuple[Path, ...]
     schema: pa.Schema
     name: str
+    metadata: Path | None = None
 
     def type_of(self, column: str) -> pa.DataType:
         """Return the type of a column: of the first file where it holds anything."""
         first: pa.DataType = self.schema.field(column).type
         if is_vague(first):
             for path in self.files[1:]:
-                found = require_format(path).read_schema(path)
+                found = require_format(path, self.metadata).read_schema(path)
                 if found.names.count(column) == 1 and not is_vague(found.field(column).type):
                     return found.field(column).type
         return first
@@ -97,8 +98,8 @@ class FileSource:
         wanted = pa.schema([(name, widest(self.type_of(name), name in floats)) for name in names])
         rows = 0
         for path in self.files:
-            file_format = require_format(path)
-            require_agreement(path, wanted, self.files[0])
+            file_format = require_format(path, self.metadata)
+            require_agreement(path, file_format, wanted, self.files[0])
             first = 0
             for batch in file_format.read_batches(path, wanted):
                 place = Place(str(path), first)
@@ -109,7 +110,7 @@ class FileSource:
             raise DataError(self.name, "no rows", hint="is this the right path?")
 
 
-def open_source(data: Data, name: str = "data") -> Source:
+def open_source(data: Data, name: str = "data", metadata: Path | None = None) -> Source:
     """Open files or a frame.
 
     Parameters
@@ -118,6 +119,8 @@ def open_source(data: Data, name: str = "data") -> Source:
         What to read.
     name : str
         What to call a frame in messages.
+    metadata : Path, optional
+        GDMix's ``tensor_metadata.json`` for TFRecord files; one that lies beside them is found.
 
     Raises
     ------
@@ -125,9 +128,9 @@ def open_source(data: Data, name: str = "data") -> Source:
         Nothing is there, a format is unknown, or the object is no table.
     """
     if _is_path(data):
-        return _open_files([data])
+        return _open_files([data], metadata)
     if isinstance(data, list | tuple) and data and all(_is_path(item) for item in data):
-        return _open_files(data)
+        return _open_files(data, metadata)
     table = as_table(data, name)
     if table.num_rows == 0:
         raise DataError(name, "no rows")
@@ -164,9 +167,8 @@ def _is_path(item: object) -> bool:
     return isinstance(item, str | os.PathLike)
 
 
-def _open_files(paths: Sequence[str | os.PathLike[str]]) -> FileSource:
+def _open_files(paths: Sequence[str | os.PathLike[str]], metadata: Path | None) -> FileSource:
     files = files_of(paths)
-    for file in files:
-        require_format(file)
+    formats = [require_format(file, metadata) for file in files]
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    return FileSource(tuple(files), require_format(files[0]).read_schema(files[0]), name)
+    return FileSource(tuple(files), formats[0].read_schema(files[0]), name, metadata)

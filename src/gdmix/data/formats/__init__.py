@@ -9,19 +9,16 @@ from typing import Protocol
 import pyarrow as pa
 
 from gdmix.data.formats import csv, parquet
+from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.errors import DataError
 
 
 class Format(Protocol):
-    """What a format module provides.
+    """What a format module provides."""
 
-    Attributes
-    ----------
-    IS_TEXT : bool
-        Whether values are text, converted to the types that are asked for.
-    """
-
-    IS_TEXT: bool
+    @property
+    def IS_TEXT(self) -> bool:  # noqa: N802 - modules have constants
+        """Whether values are text, converted to the types that are asked for."""
 
     def read_schema(self, path: Path) -> pa.Schema:
         """Return column names and types without reading the data."""
@@ -35,8 +32,10 @@ _BY_SUFFIX: dict[str, Format] = {
     ".pq": parquet,
     ".csv": csv,
     ".tsv": csv,
+    ".tfrecord": TFRecord(),
+    ".tfrecords": TFRecord(),
 }
-_COMPRESSED = {".gz", ".zst"}
+_COMPRESSED = {".gz", ".zst", ".deflate", ".zlib"}
 
 
 def format_of(path: Path) -> Format | None:
@@ -47,8 +46,8 @@ def format_of(path: Path) -> Format | None:
     return _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
 
 
-def require_format(path: Path) -> Format:
-    """Return the format of a file.
+def require_format(path: Path, metadata: Path | None = None) -> Format:
+    """Return the format of a file, with tensor metadata for the formats that have it.
 
     Raises
     ------
@@ -61,4 +60,6 @@ def require_format(path: Path) -> Format:
         raise DataError(
             str(path), f"unknown format {path.suffix!r}", f"one of {known} (CSV also .gz, .zst)"
         )
+    if metadata is not None and isinstance(found, TFRecord):
+        return TFRecord(metadata)
     return found

@@ -1,0 +1,257 @@
+"""TFRecord files of ``tf.train.Example``, or of one ``SequenceExample`` for each entity.
+
+The columns are those of GDMix's tensor metadata, which lies beside the data; without it they follow
+from the first records. A grouped file, as GDMix's partitioner writes it, gives a row for each
+sample: what a record has once, its entity, is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pat
+from numpy.typing import NDArray
+
+from gdmix.data.formats.examples import EXAMPLE, LISTS, Examples, Places, Values
+from gdmix.data.formats.tensor_metadata import Tensor, find_metadata, read_metadata
+from gdmix.data.formats.tfrecord_frames import read_records
+from gdmix.data.formats.tfrecord_writer import TFRecordWriter, open_writer
+from gdmix.errors import DataError
+
+__all__ = ["TFRecord"]
+
+_HEAD_BYTES = 1 << 20
+_NUMBERS = {1: pa.string(), 2: pa.float32(), 3: pa.int64()}
+
+
+class _Layout(NamedTuple):
+    """What a file holds.
+
+    Attributes
+    ----------
+    fields : dict of str to pa.Field
+    shapes : dict of str to int
+        Values of a dense block, by column.
+    limits : dict of str to int
+        How many features a sparse tensor has, by the column of its indices.
+    listed : tuple of str
+        Columns that are feature lists.
+    measure : str or None
+        In a grouped file, the column that tells how many samples a record has.
+    """
+
+    fields: dict[str, pa.Field]
+    shapes: dict[str, int]
+    limits: dict[str, int]
+    listed: tuple[str, ...]
+    measure: str | None
+
+
+@dataclass(frozen=True)
+class TFRecord:
+    """The format.
+
+    Attributes
+    ----------
+    metadata : Path or None
+        GDMix's tensor metadata; else what lies beside the data, if it speaks of its columns.
+    """
+
+    metadata: Path | None = None
+    IS_TEXT: bool = field(default=False, init=False)
+
+    def read_schema(self, path: Path) -> pa.Schema:
+        """Return column names and types."""
+        return pa.schema(list(_layout(path, self.metadata).fields.values()))
+
+    def read_batches(self, path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the columns of `schema`, streamed."""
+        layout = _layout(path, self.metadata)
+        for records in read_records(path):
+            batch = _Batch(layout, Examples(path, records), schema.names)
+            columns = [batch.column(layout.fields[name]) for name in schema.names]
+            if columns:
+                yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+            else:
+                empty = pa.array([{}] * batch.rows, pa.struct([]))
+                yield pa.RecordBatch.from_struct_array(empty)
+
+    def open_writer(self, path: Path, schema: pa.Schema) -> AbstractContextManager[TFRecordWriter]:
+        """Write records to a file."""
+        return open_writer(path, schema)
+
+
+class _Batch:
+    """The records of a batch as columns."""
+
+    def __init__(self, layout: _Layout, examples: Examples, names: list[str]) -> None:
+        self._layout, self._examples = layout, examples
+        wanted = [*names, layout.measure] if layout.measure is not None else list(names)
+        plain = [name for name in dict.fromkeys(wanted) if name not in layout.listed]
+        lists = [name for name in dict.fromkeys(wanted) if name in layout.listed]
+        self._spans = dict(zip(plain, examples.spans(plain, EXAMPLE), strict=True))
+        self._spans |= dict(zip(lists, examples.spans(lists, LISTS), strict=True))
+        self._samples = self._measured()
+        self.rows = examples.rows if self._samples is None else int(self._samples.sum())
+
+    def column(self, field: pa.Field) -> pa.Array:
+        """Return one column, a value or a list for each row."""
+        name, kind = field.name, field.type
+        item = kind.value_type if pat.is_list(kind) else kind
+        if name in self._layout.listed:
+            spans, counts = self._examples.items(self._spans[name], name)
+            self._require(counts, self._samples, name, "items of the list")
+            record = np.repeat(np.arange(len(counts)), counts)
+            found = self._examples.values(spans, item, name, record)
+        else:
+            found = self._examples.values(self._spans[name], item, name)
+        self._require_range(name, found)
+        if self._samples is not None and name not in self._layout.listed:
+            return self._spread(field, found)
+        if pat.is_list(kind):
+            self._require_width(name, found.counts)
+            return _lists(found.counts, found, item)
+        self._require(found.counts, found.there.astype(np.int64), name, "values")
+        return _single(found, item)
+
+    def _measured(self) -> Places | None:
+        name = self._layout.measure
+        if name is None:
+            return None
+        if name in self._layout.listed:
+            return self._examples.items(self._spans[name], name)[1]
+        kind = self._layout.fields[name].type
+        return self._examples.values(self._spans[name], kind, name).counts
+
+    def _spread(self, field: pa.Field, found: Values) -> pa.Array:
+        """Return what the context holds: a value for each sample, or one for all of them."""
+        samples, name = self._samples, field.name
+        assert samples is not None
+        is_list = pat.is_list(field.type)
+        width = self._layout.shapes.get(name, 1) if is_list else 1
+        item = field.type.value_type if is_list else field.type
+        if not is_list and (found.counts == 1).all() and not (samples == 1).all():
+            taken = np.repeat(np.arange(len(samples)), samples)
+            return _items(found, item).take(pa.array(taken))
+        self._require(found.counts, samples * width, name, "values")
+        if not is_list:
+            return _items(found, item)
+        return _lists(np.full(int(samples.sum()), width), found, item)
+
+    def _require(self, counts: Places, expected: Places | None, name: str, what: str) -> None:
+        wrong = np.flatnonzero(counts != expected)
+        if len(wrong):
+            assert expected is not None
+            at = int(wrong[0])
+            where = f"{self._examples.place(at)}, column {name!r}"
+            raise DataError(where, f"found {counts[at]} {what}", str(expected[at]))
+
+    def _require_width(self, name: str, counts: Places) -> None:
+        width = self._layout.shapes.get(name)
+        if width is not None:
+            self._require(counts, np.where(counts == 0, 0, width), name, "values")
+
+    def _require_range(self, name: str, found: Values) -> None:
+        limit = self._layout.limits.get(name)
+        if limit is None or found.items is None or not len(found.items):
+            return
+        indices = found.items.to_numpy()
+        wrong = np.flatnonzero((indices < 0) | (indices >= limit))
+        if len(wrong):
+            where = f"{self._examples.place(0)} or after it, column {name!r}"
+            expected = f"from 0 to {limit - 1}, as the tensor metadata has it"
+            raise DataError(where, f"found index {indices[wrong[0]]}", expected)
+
+
+def _items(found: Values, kind: pa.DataType) -> pa.Array:
+    return pa.nulls(0, kind) if found.items is None else found.items
+
+
+def _single(found: Values, kind: pa.DataType) -> pa.Array:
+    if found.there.all() and found.items is not None:
+        return found.items
+    if found.items is None:
+        return pa.nulls(len(found.there), kind)
+    place = np.cumsum(found.there) - 1
+    return found.items.take(pa.array(place, mask=~found.there))
+
+
+def _lists(counts: Places, found: Values, kind: pa.DataType) -> pa.Array:
+    pointers = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=pointers[1:])
+    return pa.ListArray.from_arrays(pa.array(pointers), _items(found, kind))
+
+
+def _layout(path: Path, metadata: Path | None) -> _Layout:
+    records = next(read_records(path, _HEAD_BYTES), None)
+    found = metadata or find_metadata(path)
+    tensors = [] if found is None else read_metadata(found)
+    if records is None:
+        return _of_tensors(tensors, (), None)
+    examples = Examples(path, records)
+    listed = tuple(examples.names(LISTS))
+    known = {*examples.names(EXAMPLE), *listed}
+    names = {field.name for tensor in tensors for field in tensor.fields()}
+    if found is None or (metadata is None and not names <= known):
+        return _inferred(examples, listed)
+    single = [t.name for t in tensors if not t.shape and not t.sparse]
+    measure = listed[0] if listed else _repeated(examples, single)
+    return _of_tensors(tensors, listed, measure)
+
+
+def _of_tensors(tensors: list[Tensor], listed: tuple[str, ...], measure: str | None) -> _Layout:
+    fields = {field.name: field for tensor in tensors for field in tensor.fields()}
+    shapes = {
+        t.name: int(np.prod(t.shape))
+        for t in tensors
+        if t.shape and not t.sparse and min(t.shape) > 0
+    }
+    limits = {f"{t.name}_indices": t.shape[0] for t in tensors if t.sparse and t.shape[0] > 0}
+    return _Layout(fields, shapes, limits, listed, measure)
+
+
+def _repeated(examples: Examples, names: list[str]) -> str | None:
+    """Return a column of single values of which some record has several: the file is grouped."""
+    for name, spans in zip(names, examples.spans(names, EXAMPLE), strict=True):
+        counts, kinds = np.empty(len(spans), np.int64), np.empty(len(spans), np.int8)
+        examples.count(spans, name, counts, kinds)
+        if (counts > 1).any():
+            return name
+    return None
+
+
+def _inferred(examples: Examples, listed: tuple[str, ...]) -> _Layout:
+    """Tell the columns by the first records: one that always has one value holds single values."""
+    fields: dict[str, pa.Field] = {}
+    names = examples.names(EXAMPLE)
+    counted: dict[str, NDArray[np.int64]] = {}
+    for name, spans in zip(names, examples.spans(names, EXAMPLE), strict=True):
+        counts, kinds = np.empty(len(spans), np.int64), np.empty(len(spans), np.int8)
+        examples.count(spans, name, counts, kinds)
+        kind = _NUMBERS.get(int(kinds.max()), pa.null())
+        single = bool(listed) or ((counts == 1) | (spans[:, 0] < 0)).all()
+        fields[name] = pa.field(
+            name, kind if single and not _is_half(name, names) else pa.list_(kind)
+        )
+        counted[name] = counts
+    for name, spans in zip(listed, examples.spans(list(listed), LISTS), strict=True):
+        items, _ = examples.items(spans, name)
+        counts, kinds = np.empty(len(items), np.int64), np.empty(len(items), np.int8)
+        examples.count(items, name, counts, kinds)
+        kind = _NUMBERS.get(int(kinds.max()) if len(kinds) else 0, pa.null())
+        fields[name] = pa.field(name, pa.list_(kind))
+    return _Layout(fields, {}, {}, listed, listed[0] if listed else None)
+
+
+def _is_half(name: str, names: list[str]) -> bool:
+    """Whether a column is one of the two of a sparse tensor."""
+    for mine, other in (("_indices", "_values"), ("_values", "_indices")):
+        if name.endswith(mine) and name.removesuffix(mine) + other in names:
+            return True
+    return False
