@@ -60,7 +60,7 @@ def _without_absent(options: ModelOptions, source: Source) -> ModelOptions:
     absent = {
         role: None
         for role in ("label", "weight", "uid")
-        if getattr(options, role) not in source.schema.names
+        if getattr(options, role) is None or not source.has(getattr(options, role))
     }
     return options.model_copy(update=absent)
 

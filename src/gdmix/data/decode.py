@@ -21,6 +21,7 @@ from gdmix.data.piece import (
     scaled,
 )
 from gdmix.data.place import Place
+from gdmix.data.source import Source
 from gdmix.errors import DataError, did_you_mean
 from gdmix.schema import Feature
 
@@ -32,7 +33,7 @@ _ALLOWED = (
 )
 
 
-def columns_of(feature: Feature, schema: pa.Schema, option: str, source: str) -> tuple[str, ...]:
+def columns_of(feature: Feature, source: Source, option: str) -> tuple[str, ...]:
     """Return the columns a feature is read from: one, or a pair of indices and values.
 
     Raises
@@ -40,15 +41,15 @@ def columns_of(feature: Feature, schema: pa.Schema, option: str, source: str) ->
     DataError
         Names `option` (a path in the config) when there is no such column.
     """
-    if feature.column in schema.names:
+    if source.has(feature.column):
         return (feature.column,)
     pair = (f"{feature.column}_indices", f"{feature.column}_values")
-    if all(name in schema.names for name in pair):
+    if all(source.has(name) for name in pair):
         return pair
     raise DataError(
         option,
-        f"column {feature.column!r} not found in {source}",
-        hint=did_you_mean(feature.column, schema.names),
+        f"column {feature.column!r} not found in {source.name}",
+        hint=did_you_mean(feature.column, source.schema.names),
     )
 
 

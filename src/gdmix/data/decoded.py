@@ -94,7 +94,7 @@ class Decoding:
     def _prepare(self, feature: Feature) -> None:
         source = self._source
         option = self._layout.options.get(feature, "features")
-        names = columns_of(feature, source.schema, option, source.name)
+        names = columns_of(feature, source, option)
         require_columns(source, dict.fromkeys([option], names[0]))
         require_columns(source, dict.fromkeys([option], names[-1]))
         types = [source.type_of(name) for name in names]

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from gdmix.data.agreement import cast, require_agreement, require_once, widest
-from gdmix.data.arrowtypes import is_vague
+from gdmix.data.arrowtypes import is_vague, plain
 from gdmix.data.formats import require_format
 from gdmix.data.frames import as_table
+from gdmix.data.nested import root_of, type_within, values_within
 from gdmix.data.paths import files_of
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
@@ -42,6 +43,9 @@ class Source(Protocol):
     def schema(self) -> pa.Schema:
         """Column names and types."""
 
+    def has(self, column: str) -> bool:
+        """Tell whether there is a column; ``a.b`` is the field or key b of the column a."""
+
     def type_of(self, column: str) -> pa.DataType:
         """Return the type of a column: of the first file where it holds anything."""
 
@@ -61,16 +65,22 @@ class FrameSource:
         """Column names and types."""
         return self.table.schema
 
+    def has(self, column: str) -> bool:
+        """Tell whether there is a column, of its own or within another."""
+        return root_of(column, self.schema) is not None
+
     def type_of(self, column: str) -> pa.DataType:
         """Return the type of a column."""
-        return self.schema.field(column).type
+        root = require_root(column, self.schema, self.name)
+        return type_within(column, root, self.schema.field(root).type)
 
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield slices of the table; nothing is copied."""
         first = 0
-        table = self.table.select(names) if names else self.table
+        roots = [require_root(name, self.schema, self.name) for name in names]
+        table = self.table.select(list(dict.fromkeys(roots))) if names else self.table
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-            yield Batch(batch, Place(self.name, first))
+            yield Batch(_chosen(batch, names, roots, floats), Place(self.name, first))
             first += batch.num_rows
 
 
@@ -83,8 +93,16 @@ class FileSource:
     name: str
     metadata: Path | None = None
 
+    def has(self, column: str) -> bool:
+        """Tell whether there is a column, of its own or within another."""
+        return root_of(column, self.schema) is not None
+
     def type_of(self, column: str) -> pa.DataType:
         """Return the type of a column: of the first file where it holds anything."""
+        root = require_root(column, self.schema, self.name)
+        return type_within(column, root, self._type_of_root(root))
+
+    def _type_of_root(self, column: str) -> pa.DataType:
         first: pa.DataType = self.schema.field(column).type
         if is_vague(first):
             for path in self.files[1:]:
@@ -95,7 +113,9 @@ class FileSource:
 
     def batches(self, names: Sequence[str], floats: frozenset[str]) -> Iterator[Batch]:
         """Yield the files' batches; every file must have the columns of the first."""
-        wanted = pa.schema([(name, widest(self.type_of(name), name in floats)) for name in names])
+        roots = [require_root(name, self.schema, self.name) for name in names]
+        kinds = {root: widest(self._type_of_root(root), root in floats) for root in roots}
+        wanted = pa.schema(list(kinds.items()))
         rows = 0
         for path in self.files:
             file_format = require_format(path, self.metadata)
@@ -103,7 +123,7 @@ class FileSource:
             first = 0
             for batch in file_format.read_batches(path, wanted):
                 place = Place(str(path), first)
-                yield Batch(cast(batch, wanted, place), place)
+                yield Batch(_chosen(cast(batch, wanted, place), names, roots, floats), place)
                 first += batch.num_rows
             rows += first
         if rows == 0:
@@ -154,13 +174,42 @@ def require_columns(source: Source, wanted: dict[str, str]) -> None:
     """
     names = source.schema.names
     for option, column in wanted.items():
-        if column not in names:
+        if not source.has(column):
             raise DataError(
                 option,
                 f"column {column!r} not found in {source.name}",
                 hint=did_you_mean(column, names),
             )
         require_once(names, column, source.name)
+
+
+def require_root(column: str, schema: pa.Schema, where: str) -> str:
+    """Return the column that holds another, or is it.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    root = root_of(column, schema)
+    if root is None:
+        hint = did_you_mean(column, schema.names)
+        raise DataError(where, f"there is no column {column!r}", hint=hint)
+    return root
+
+
+def _chosen(
+    batch: pa.RecordBatch, names: Sequence[str], roots: Sequence[str], floats: frozenset[str]
+) -> pa.RecordBatch:
+    """Return the named columns, taken out of the columns that hold them."""
+    if list(names) == list(roots):
+        return batch
+    columns = []
+    for name, root in zip(names, roots, strict=True):
+        values = values_within(name, root, batch.column(root))
+        kind = values.type if name == root else widest(values.type, name in floats)
+        columns.append(values if values.type == kind else plain(values).cast(kind))
+    return pa.RecordBatch.from_arrays(columns, names=list(names))
 
 
 def _is_path(item: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from gdmix.data.formats import csv, parquet
+from gdmix.data.formats import avro, csv, parquet
 from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.errors import DataError
 
@@ -30,6 +30,7 @@ class Format(Protocol):
 _BY_SUFFIX: dict[str, Format] = {
     ".parquet": parquet,
     ".pq": parquet,
+    ".avro": avro,
     ".csv": csv,
     ".tsv": csv,
     ".tfrecord": TFRecord(),
