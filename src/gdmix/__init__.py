@@ -11,29 +11,33 @@ from typing import TYPE_CHECKING, Any
 from gdmix.version import __version__
 
 if TYPE_CHECKING:
-    from gdmix.coordinates import FixedEffect, RandomEffect
+    from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
     from gdmix.errors import GdmixError
-    from gdmix.estimator import MixedModel, load
+    from gdmix.estimator import MixedModel, join, load
     from gdmix.schema import Feature
     from gdmix.workflow import train
 
 __all__ = [
+    "ExternalEffect",
     "Feature",
     "FixedEffect",
     "GdmixError",
     "MixedModel",
     "RandomEffect",
     "__version__",
+    "join",
     "load",
     "train",
 ]
 
 _HOMES = {
+    "ExternalEffect": "gdmix.coordinates",
     "Feature": "gdmix.schema",
     "FixedEffect": "gdmix.coordinates",
     "GdmixError": "gdmix.errors",
     "MixedModel": "gdmix.estimator",
     "RandomEffect": "gdmix.coordinates",
+    "join": "gdmix.estimator",
     "load": "gdmix.estimator",
     "train": "gdmix.workflow",
 }

@@ -18,26 +18,33 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
 from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import Evaluator
 from gdmix.options import INVALID, VARIANT, override, read_yaml
-from gdmix.schema import Columns, Feature, FeatureList
+from gdmix.schema import Columns, Feature, FeatureList, Join, Names, OnePath, Paths
 from gdmix.tasks import TASKS, Task, TaskName
 
-_FIXED, _RANDOM = f"{VARIANT}fixed", f"{VARIANT}random"
+_FIXED, _RANDOM, _EXTERNAL = (f"{VARIANT}{kind}" for kind in ("fixed", "random", "external"))
 
 
 def _which(value: object) -> str:
-    """Tell a random effect by its entity."""
-    entity = "entity" in value if isinstance(value, Mapping) else isinstance(value, RandomEffect)
-    return _RANDOM if entity else _FIXED
+    """Tell a random effect by its entity, and given scores by their column."""
+    for name, kind, tag in (
+        ("entity", RandomEffect, _RANDOM),
+        ("score", ExternalEffect, _EXTERNAL),
+    ):
+        if name in value if isinstance(value, Mapping) else isinstance(value, kind):
+            return tag
+    return _FIXED
 
 
 AnyCoordinate = Annotated[
-    Annotated[FixedEffect, Tag(_FIXED)] | Annotated[RandomEffect, Tag(_RANDOM)],
+    Annotated[FixedEffect, Tag(_FIXED)]
+    | Annotated[RandomEffect, Tag(_RANDOM)]
+    | Annotated[ExternalEffect, Tag(_EXTERNAL)],
     Discriminator(_which),
 ]
 # coordinates name folders of the model directory
@@ -54,26 +61,6 @@ def _absent_is_empty(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: {} if item is None else item for name, item in value.items()}
     return value
-
-
-def _path(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
-
-
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _paths(value: object) -> object:
-    items = [value] if isinstance(value, str | Path) else value
-    if not isinstance(items, list | tuple):
-        return items
-    return tuple(_path(item) for item in items)
-
-
-Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
-OnePath = Annotated[str, BeforeValidator(_path)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
 class ModelOptions(Columns):
@@ -266,6 +253,13 @@ class TrainOptions(ModelOptions):
     label: str = Field(description="Response column.")
     train: Paths = Field(min_length=1, description="Training data: files, globs or folders.")
     validation: Paths = Field(default=(), description="Validation data.")
+    joins: tuple[Join, ...] = Field(
+        default=(), description="Other files whose columns are taken to the rows by a key."
+    )
+    metadata: OnePath | None = Field(
+        default=None,
+        description="GDMix's `tensor_metadata.json` of TFRecord data; one beside it is found.",
+    )
     output: str = Field(min_length=1, description="Run directory to write.")
     threads: int | None = Field(
         default=None, ge=1, description="Threads that run kernels; all cores by default."

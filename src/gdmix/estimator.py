@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
+from gdmix.data.joining import JoinedSource, Misfit, Other
 from gdmix.data.reading import read
 from gdmix.data.source import Data, open_source
 from gdmix.descent import Observer
@@ -226,6 +227,38 @@ class MixedModel:
 def load(path: str | Path) -> MixedModel:
     """Read a model directory; see `MixedModel.load`."""
     return MixedModel.load(path)
+
+
+def join(
+    data: Data,
+    other: Data,
+    key: str = "uid",
+    *,
+    columns: Sequence[str] = (),
+    allow: Sequence[Misfit] = (),
+) -> JoinedSource:
+    """Return data with the columns of another table, matched by a key.
+
+    What comes out is data for `MixedModel.fit`, `predict` and `evaluate`; it may be joined again.
+
+    Parameters
+    ----------
+    data, other : path, glob, folder, list of these, or a table
+        The rows, and the table that is held in memory beside them.
+    key : str
+        Column that names a row in both; 7 and "7" are one.
+    columns : sequence of str
+        Taken from `other` even where `data` has them; without any, those that `data` lacks.
+    allow : sequence of str
+        What is no error: ``missing``, ``duplicate``, ``extra``.
+
+    Raises
+    ------
+    DataError
+        The key or a column is not there.
+    """
+    joined = Other(open_source(other, "other"), key, tuple(columns), tuple(allow))
+    return JoinedSource(open_source(data), [joined])
 
 
 def _checked(threads: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
@@ -86,3 +87,48 @@ class Columns(Options):
             role: getattr(self, role) for role in ("label", "uid", "weight", "offset")
         }
         return {role: name for role, name in names.items() if name is not None}
+
+
+def _path(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _paths(value: object) -> object:
+    items = [value] if isinstance(value, str | Path) else value
+    if not isinstance(items, list | tuple):
+        return items
+    return tuple(_path(item) for item in items)
+
+
+Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
+OnePath = Annotated[str, BeforeValidator(_path)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+
+
+class Join(Options):
+    """Columns of other files, taken to the rows by a key: 7 and "7" are one."""
+
+    train: Paths = Field(min_length=1, description="Files for the training rows.")
+    validation: Paths = Field(
+        default=(), description="Files for the validation rows; those of `train` by default."
+    )
+    key: str = Field(default="uid", min_length=1, description="Column that names a row in both.")
+    columns: Names = Field(
+        default=(),
+        description="Columns to take from here even where the rows have them; without any, "
+        "those that the rows lack.",
+    )
+    allow: Annotated[
+        tuple[Literal["missing", "duplicate", "extra"], ...], BeforeValidator(_one_or_more)
+    ] = Field(
+        default=(),
+        description="What is no error: rows without a match (their columns are null), keys that "
+        "repeat (the last counts), keys that belong to no row.",
+    )
+    metadata: OnePath | None = Field(
+        default=None, description="Tensor metadata of these files, as `metadata` of the run."
+    )

@@ -15,7 +15,8 @@ from typing import Any
 
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
-from gdmix.data.source import open_source
+from gdmix.data.joining import JoinedSource, Other
+from gdmix.data.source import Source, open_source
 from gdmix.descent import State, Update
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
@@ -25,6 +26,7 @@ from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
+from gdmix.schema import Paths
 from gdmix.scoring import Unseen, score_rows
 from gdmix.selection import Swept
 from gdmix.store.aside import replacing, write_text
@@ -71,6 +73,8 @@ class Run:
     seconds : dict of str to float
         By stage: read (the features' index included), kernels, group, solve, score (metrics and
         checkpoints included), write.
+    notes : list of str
+        What did not fit together in joins, and was allowed.
     """
 
     path: Path
@@ -78,6 +82,7 @@ class Run:
     model: Mixed
     swept: Swept
     seconds: dict[str, float]
+    notes: list[str]
 
     @property
     def history(self) -> list[Update]:
@@ -121,7 +126,7 @@ def train(
             with clock.stage("kernels"):
                 warm_reading()
             with clock.stage("read"):
-                material = _read(engine, options)
+                material, notes = _read(engine, options)
             with clock.stage("kernels"):
                 warm_up(options, material.train)
         rows, held_out, indexes = material.train, material.validation, material.indexes
@@ -133,6 +138,8 @@ def train(
         make_folder(path, resume=resume)
         log = RunLog(path / LOG)
         log.event("start", rows=rows.rows, resumed=resume)
+        for note in notes:
+            log.event("join", note=note)
         write_text(path / "config.yaml", options.to_yaml())
         spent: list[float] = []
         observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]
@@ -143,7 +150,7 @@ def train(
         clock.split("train", parts, "score")
         with clock.stage("write"):
             model = Mixed(swept.best.parts, indexes, material.statistics)
-            run = Run(path, options, model, swept, clock.seconds)
+            run = Run(path, options, model, swept, clock.seconds, notes)
             _write(run, engine, {"train": rows, "validation": held_out})
         log.event("finish", seconds=clock.seconds)
     return run
@@ -160,12 +167,36 @@ def _initial(options: TrainOptions) -> Initial | None:
     return load_initial(options)
 
 
-def _read(engine: LocalEngine, options: TrainOptions) -> Material:
-    """Open everything first, so that a wrong validation path costs no time."""
+def _read(engine: LocalEngine, options: TrainOptions) -> tuple[Material, list[str]]:
+    """Open everything first, so that a wrong validation path costs no time.
+
+    Returned with what is read is what did not fit together in joins.
+    """
     initial = _initial(options)
-    train = open_source(list(options.train))
-    held_out = open_source(list(options.validation)) if options.validation else None
-    return gather(engine, options, train, held_out, initial)
+    train = _open(options, options.train, "train")
+    held_out = _open(options, options.validation, "validation") if options.validation else None
+    material = gather(engine, options, train, held_out, initial)
+    joined = [source for source in (train, held_out) if isinstance(source, JoinedSource)]
+    return material, [note for source in joined for note in source.notes]
+
+
+def _open(options: TrainOptions, paths: Paths, split: str) -> Source:
+    rows = open_source(list(paths), metadata=_path(options.metadata))
+    if not options.joins:
+        return rows
+    others = []
+    for join in options.joins:
+        own = bool(join.validation) or not options.validation
+        files = join.validation if split == "validation" and join.validation else join.train
+        # files that serve both have rows of the other
+        allow = join.allow if own else (*join.allow, "extra")
+        source = open_source(list(files), metadata=_path(join.metadata))
+        others.append(Other(source, join.key, join.columns, allow))
+    return JoinedSource(rows, others)
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:
@@ -182,6 +213,7 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
         **run.swept.as_plain(),
         "history": history,
         "unseen": unseen,
+        "joins": run.notes,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
     finish(run.path, metrics)

@@ -17,12 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_public_names():
     assert gdmix.__all__ == [
+        "ExternalEffect",
         "Feature",
         "FixedEffect",
         "GdmixError",
         "MixedModel",
         "RandomEffect",
         "__version__",
+        "join",
         "load",
         "train",
     ]

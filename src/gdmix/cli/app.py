@@ -39,6 +39,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model directory, or the run that holds it.")]
 DataPaths = Annotated[list[str], typer.Argument(help="Data files, globs or folders.")]
+Joined = Annotated[
+    list[str] | None,
+    typer.Option("--join", help="Files whose columns are taken to the rows; repeat for several."),
+]
+JoinKey = Annotated[str, typer.Option(help="Column that names a row in both.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")]
 
 
@@ -85,15 +90,18 @@ def predict(
     model: ModelPath,
     data: DataPaths,
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    join: Joined = None,
+    join_key: JoinKey = "uid",
     threads: Threads = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Score data: score, score per coordinate, probability."""
-    from gdmix.cli.using import run_predict
+    from gdmix.cli.using import Input, run_predict
 
-    run_predict(model, data, output, threads, Output(quiet, as_json), overwrite=overwrite)
+    rows, out = Input(data, join or [], join_key), Output(quiet, as_json)
+    run_predict(model, rows, output, threads, out, overwrite=overwrite)
 
 
 @app.command()
@@ -107,16 +115,18 @@ def evaluate(
         Path | None,
         typer.Option(help="Parquet file to write a grouped metric's values to, as -m auc:user_id."),
     ] = None,
+    join: Joined = None,
+    join_key: JoinKey = "uid",
     threads: Threads = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a model on labelled data."""
-    from gdmix.cli.using import run_evaluate
+    from gdmix.cli.using import Input, run_evaluate
 
-    out = Output(quiet, as_json)
-    run_evaluate(model, data, metric, threads, out, groups=per_group, overwrite=overwrite)
+    rows, out = Input(data, join or [], join_key), Output(quiet, as_json)
+    run_evaluate(model, rows, metric, threads, out, groups=per_group, overwrite=overwrite)
 
 
 @app.command()

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from gdmix.config import TrainOptions
-from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
 from gdmix.options import Options
-from gdmix.schema import Feature
+from gdmix.schema import Feature, Join
 
 _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("A training run", TrainOptions),
     ("A fixed effect, under `coordinates.<name>`", FixedEffect),
     ("A random effect, under `coordinates.<name>`", RandomEffect),
+    ("Scores of a model outside, under `coordinates.<name>`", ExternalEffect),
     ("A feature, in `features` or `bags`", Feature),
+    ("Columns of other files, in `joins`", Join),
 )
+
+# the others are those of a fixed effect
+_EXTERNAL = ("score", "scale", "learn_scale", "l2", "intercept")
 
 
 def reference() -> str:
@@ -28,6 +33,8 @@ def reference() -> str:
     for title, options in _SECTIONS:
         lines += ["", f"## {title}", "", "| option | default | meaning |", "| --- | --- | --- |"]
         for name, field in options.model_fields.items():
+            if options is ExternalEffect and name not in _EXTERNAL:
+                continue
             meaning = (field.description or "").replace("|", "\\|")
             lines.append(f"| `{name}` | {_default(field)} | {meaning} |")
     return "\n".join(lines) + "\n"

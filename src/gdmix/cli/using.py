@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,9 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 
 from gdmix.cli.output import Output, require_output
+from gdmix.data.joining import JoinedSource, Other
 from gdmix.data.paths import files_of
-from gdmix.data.source import open_source
+from gdmix.data.source import Source, open_source
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
 from gdmix.estimator import MixedModel
@@ -22,9 +24,37 @@ from gdmix.store.directory import model_folder
 from gdmix.store.scores import scores_writer
 
 
+class Input(NamedTuple):
+    """What is scored.
+
+    Attributes
+    ----------
+    paths : list of str
+        Files of the rows.
+    joined : list of str
+        Files whose columns are taken to the rows; those of other rows are passed over.
+    key : str
+        Column that names a row in both.
+    """
+
+    paths: list[str]
+    joined: list[str]
+    key: str
+
+    def open(self) -> Source:
+        """Open all files."""
+        rows = open_source(self.paths)
+        others = [Other(open_source(path), self.key, (), ("extra",)) for path in self.joined]
+        return JoinedSource(rows, others) if others else rows
+
+    def files(self) -> list[Path]:
+        """Return all files, which an output must not replace."""
+        return files_of([*self.paths, *self.joined])
+
+
 def run_predict(
     model: Path,
-    data: list[str],
+    data: Input,
     output: Path,
     threads: int | None,
     out: Output,
@@ -34,8 +64,8 @@ def run_predict(
     """Score files batch by batch into one Parquet file."""
     if output.suffix != ".parquet":
         raise ConfigError("--output", f"found {str(output)!r}", "a file name ending in .parquet")
-    source, unseen = open_source(data), Unseen()
-    require_output(output, files_of(data), overwrite=overwrite)
+    source, unseen = data.open(), Unseen()
+    require_output(output, data.files(), overwrite=overwrite)
     loaded = MixedModel.load(model_folder(model))
     engine = LocalEngine(threads)
     tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
@@ -66,7 +96,7 @@ def run_predict(
 
 def run_evaluate(
     model: Path,
-    data: list[str],
+    data: Input,
     metrics: list[str] | None,
     threads: int | None,
     out: Output,
@@ -82,9 +112,9 @@ def run_evaluate(
             raise ConfigError(
                 "--per-group", f"found {str(groups)!r}", "a file name ending in .parquet"
             )
-        require_output(groups, files_of(data), overwrite=overwrite)
+        require_output(groups, data.files(), overwrite=overwrite)
     with out.console.status("scoring"):
-        evaluation = loaded.evaluation(data, metrics)
+        evaluation = loaded.evaluation(data.open(), metrics)
         table = None if groups is None else _only_table(evaluation)
         found = evaluation.values()
     width = max(10, *(len(evaluator.title) for evaluator in evaluation.evaluators))

@@ -1,6 +1,7 @@
 """Coordinates: a block of the model, its options and how it is solved against the others."""
 
 from gdmix.coordinates.base import Bound, Box, Coordinate, ElasticNet, Fit, Setting, Summary
+from gdmix.coordinates.external import ExternalEffect
 from gdmix.coordinates.fixed import FixedEffect
 from gdmix.coordinates.random import RandomEffect
 
@@ -9,6 +10,7 @@ __all__ = [
     "Box",
     "Coordinate",
     "ElasticNet",
+    "ExternalEffect",
     "Fit",
     "FixedEffect",
     "RandomEffect",

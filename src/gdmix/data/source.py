@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -32,6 +32,7 @@ class Batch(NamedTuple):
     place: Place
 
 
+@runtime_checkable
 class Source(Protocol):
     """A table that can be read more than once, a batch at a time."""
 
@@ -135,8 +136,8 @@ def open_source(data: Data, name: str = "data", metadata: Path | None = None) ->
 
     Parameters
     ----------
-    data : path, glob, folder, list of these, pyarrow/pandas/polars table, or dict of columns
-        What to read.
+    data : path, glob, folder, list of these, pyarrow/pandas/polars table, dict of columns, Source
+        What to read; a source is returned as it is.
     name : str
         What to call a frame in messages.
     metadata : Path, optional
@@ -147,6 +148,8 @@ def open_source(data: Data, name: str = "data", metadata: Path | None = None) ->
     DataError
         Nothing is there, a format is unknown, or the object is no table.
     """
+    if isinstance(data, Source):
+        return data
     if _is_path(data):
         return _open_files([data], metadata)
     if isinstance(data, list | tuple) and data and all(_is_path(item) for item in data):
