@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,9 @@ from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
 from gdmix.scoring import Unseen, score_source
-from gdmix.store.directory import Saved, load_initial, load_model, save_model
+from gdmix.store.directory import Saved, save_model
+from gdmix.store.exporting import Project, export_model
+from gdmix.store.loading import load_initial, load_model
 from gdmix.sweep import gather, require_validation, sweep
 
 
@@ -193,19 +195,48 @@ class MixedModel:
         model = self._fitted()
         save_model(Path(path), Saved(self.options_, model, self.history_))
 
+    def export(self, path: str | Path, to: Project) -> None:
+        """Write the model as one of ``"photon"`` (Photon-ML) or ``"gdmix"`` (LinkedIn's GDMix).
+
+        Raises
+        ------
+        ModelError
+            The model has something that they have no place for.
+        """
+        if to not in get_args(Project):
+            raise ConfigError("to", f"found {to!r}", " or ".join(map(repr, get_args(Project))))
+        export_model(Path(path), self.options_, self._fitted(), to)
+
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a model directory.
+    def load(
+        cls,
+        path: str | Path,
+        options: Mapping[str, Any] | None = None,
+        without: Collection[str] = (),
+    ) -> Self:
+        """Read a model directory: ours, or one of Photon-ML or GDMix.
+
+        Parameters
+        ----------
+        path : path
+            The model, or the run that holds it.
+        options : mapping of dotted names to values, optional
+            What files of other projects do not tell: the columns, as in
+            ``{"coordinates.per-user.features": ["features", "userFeatures"]}``.
+        without : collection of str
+            Coordinates of such a model to leave out.
 
         Raises
         ------
         ModelError
             There is no model, or it is damaged.
+        ConfigError
+            An option is wrong, or the model is ours and knows its options.
         """
-        options, model, history = load_model(Path(path))
+        loaded, model, history = load_model(Path(path), options, without)
         found = cls.__new__(cls)
-        found.options, found.threads, found._params = options, None, {}
-        found.options_ = options
+        found.options, found.threads, found._params = loaded, None, {}
+        found.options_ = loaded
         found.model_, found.history_ = model, history
         return found
 
@@ -224,9 +255,11 @@ class MixedModel:
         return model
 
 
-def load(path: str | Path) -> MixedModel:
+def load(
+    path: str | Path, options: Mapping[str, Any] | None = None, without: Collection[str] = ()
+) -> MixedModel:
     """Read a model directory; see `MixedModel.load`."""
-    return MixedModel.load(path)
+    return MixedModel.load(path, options, without)
 
 
 def join(

@@ -12,7 +12,7 @@ from gdmix.coordinates import RandomEffect
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ConfigError, DataError, did_you_mean
-from gdmix.models.carrying import moved_entities, moved_linear
+from gdmix.models.carrying import moved_entities, moved_linear, with_ids
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.schema import Feature
@@ -89,12 +89,12 @@ class Initial:
         indexes : dict of shard to FeatureIndex
             Of the new model.
         rows : Dataset
-            Its training data, whose entity ids must be of the type that they were.
+            Its training data.
 
         Raises
         ------
         DataError
-            Entity ids are numbers here and strings there.
+            Entity ids are numbers here and words there.
         """
         found: dict[str, Part] = {}
         for name, shard in options.shards().items():
@@ -103,8 +103,7 @@ class Initial:
                 continue
             position = indexes[shard].positions(self.model.index_of(name).keys)
             if isinstance(part, EntityModel):
-                self._require_same_ids(name, part, rows)
-                found[name] = moved_entities(part, shard, position)
+                found[name] = moved_entities(self._with_ids(name, part, rows), shard, position)
             else:
                 found[name] = moved_linear(part, shard, position, len(indexes[shard]))
         return found
@@ -141,15 +140,23 @@ class Initial:
             problem = f"{self.name} has no variances, which incremental training needs"
             raise ConfigError(f"coordinates.{name}", problem, hint=hint)
 
-    def _require_same_ids(self, name: str, part: EntityModel, rows: Dataset) -> None:
-        new, old = rows.entities[part.entity].ids.type, part.table.ids.type
-        if new != old:
-            raise DataError(
-                f"coordinates.{name}.entity, column {part.entity!r}",
-                f"found ids that are {_ids(new)}",
-                f"{_ids(old)}, as in {self.name}",
-                f"convert the column, {_TRAIN_ANEW}",
-            )
+    def _with_ids(self, name: str, part: EntityModel, rows: Dataset) -> EntityModel:
+        """Return a part whose ids are of the type they have in the rows: 7 is "7"."""
+        kind, ids = rows.entities[part.entity].ids.type, part.table.ids
+        if ids.type == kind:
+            return part
+        try:
+            told = ids.cast(kind)
+            if told.cast(ids.type).equals(ids):
+                return with_ids(part, told)
+        except pa.ArrowInvalid:
+            pass
+        raise DataError(
+            f"coordinates.{name}.entity, column {part.entity!r}",
+            f"found ids that are {_ids(kind)}",
+            f"{_ids(ids.type)}, as in {self.name}",
+            f"convert the column, {_TRAIN_ANEW}",
+        )
 
     def _differs(self, where: str, found: str, was: str) -> ConfigError:
         expected = f"{was}, as in {self.name}"

@@ -116,23 +116,45 @@ def override(values: dict[str, Any], assignment: str) -> None:
     ConfigError
         The assignment has no ``=``, or its path runs through something that is not a mapping.
     """
+    path, value = read_assignment(assignment)
+    set_option(values, path, value, f"--set {assignment}")
+
+
+def read_assignment(assignment: str) -> tuple[str, Any]:
+    """Return the path and the value of ``a.b.c=value``; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        There is no ``=``, or the value is not YAML.
+    """
     path, equals, text = assignment.partition("=")
     if not equals or not all(path.split(".")):
         raise ConfigError(f"--set {assignment}", "no assignment", "path.to.option=value")
+    try:
+        return path, yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"--set {assignment}", f"the value is not YAML: {problem}") from None
+
+
+def set_option(values: dict[str, Any], path: str, value: object, where: str = "") -> None:
+    """Set an option named as ``a.b.c`` in nested plain values, in place.
+
+    Raises
+    ------
+    ConfigError
+        The path runs through something that is not a mapping.
+    """
     *parents, last = path.split(".")
     node = values
     for depth, name in enumerate(parents):
         child = node.setdefault(name, {})
         if not isinstance(child, dict):
-            raise ConfigError(
-                f"--set {assignment}", f"{'.'.join(parents[: depth + 1])} is not a mapping"
-            )
+            problem = f"{'.'.join(parents[: depth + 1])} is not a mapping"
+            raise ConfigError(where or path, problem)
         node = child
-    try:
-        node[last] = yaml.load(text, Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"--set {assignment}", f"the value is not YAML: {problem}") from None
+    node[last] = value
 
 
 def read_yaml(text: str, where: str) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from gdmix.scoring import Unseen, score_rows
 from gdmix.selection import Swept
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import identity
-from gdmix.store.directory import Saved, load_initial, save_model
+from gdmix.store.directory import Saved, save_model
+from gdmix.store.loading import load_initial
 from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
 from gdmix.store.scores import scores_writer

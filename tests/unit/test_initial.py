@@ -293,6 +293,16 @@ def refused(old, match, rows=None, **options):
         model(**options).fit(table(50) if rows is None else rows, initial=old)
 
 
+def test_ids_may_be_numbers_or_text():
+    """7 is "7": what was learnt by one is found by the other."""
+    old, rows = model(sweeps=1).fit(table(200)), table(60, seed=2)
+    text = rows.set_column(1, "user_id", rows["user_id"].cast(pa.string()))
+    same, other = model(sweeps=1).fit(rows, initial=old), model(sweeps=1).fit(text, initial=old)
+    np.testing.assert_allclose(other.predict(text)["score"], same.predict(rows)["score"], rtol=1e-9)
+    back = model(sweeps=1).fit(rows, initial=other)
+    assert pa.types.is_int64(back.model_.parts["user"].table.ids.type)
+
+
 def test_what_does_not_fit_is_refused(tmp_path):
     old = model(sweeps=1).fit(table(200))
     refused(old, "global: the initial model has no variances.*`variance: simple`", incremental=True)
@@ -306,8 +316,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
     refused(old, r"features \(locked\): found age; expected age, tags", **fewer)
     refused(old, "task: found linear; expected logistic", task="linear")
     refused(old, "user.entity: found item_id; expected user_id", random={"entity": "item_id"})
-    renamed = table(50).set_column(1, "user_id", table(50)["user_id"].cast(pa.string()))
-    refused(old, "found ids that are strings; expected whole numbers", renamed)
+    words = {"random": {"entity": "user_id"}}
+    spoken = table(200).set_column(1, "user_id", table(200)["item_id"])
+    of_words = model(sweeps=1).fit(spoken)
+    refused(of_words, "found ids that are whole numbers; expected strings", table(50), **words)
     numbers = table(50).set_column(4, "city", pa.array(np.ones(50)))
     refused(old, "'city': found numbers; expected categories", numbers)
     one = MixedModel(label="click", coordinates={"user": FixedEffect()}).fit(table(50))

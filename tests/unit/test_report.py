@@ -36,7 +36,7 @@ from gdmix.report.plots import over_updates
 from gdmix.report.quality import Pair, per_entity
 from gdmix.report.scores import Scores
 from gdmix.report.text import clipped, seconds
-from gdmix.store.directory import load_model
+from gdmix.store.directory import read_model
 from gdmix.tasks import TASKS
 from gdmix.workflow import train
 from tests.made_up import table, write
@@ -550,7 +550,7 @@ def test_run_with_a_torn_log(tmp_path):
     (run.path / "log.jsonl").write_text('{"time": "20')
     assert "rows trained" in build_report(run.path).read_text(encoding="utf-8")
     (run.path / "log.jsonl").unlink()
-    assert load_model(run.path / "model").history
+    assert read_model(run.path / "model").history
     assert gather(run.path).date.year >= 2020
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -35,6 +35,8 @@ app = typer.Typer(
 datasets_app = typer.Typer(help="Public data sets to try gdmix on.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
 
+
+Project = Literal["photon", "gdmix"]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model directory, or the run that holds it.")]
@@ -90,6 +92,9 @@ def predict(
     model: ModelPath,
     data: DataPaths,
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    layout: Annotated[
+        Project | None, typer.Option(help="Write scores as Photon-ML or GDMix do, in Avro.")
+    ] = None,
     join: Joined = None,
     join_key: JoinKey = "uid",
     threads: Threads = None,
@@ -101,7 +106,7 @@ def predict(
     from gdmix.cli.using import Input, run_predict
 
     rows, out = Input(data, join or [], join_key), Output(quiet, as_json)
-    run_predict(model, rows, output, threads, out, overwrite=overwrite)
+    run_predict(model, rows, output, layout, threads, out, overwrite=overwrite)
 
 
 @app.command()
@@ -169,6 +174,74 @@ def summarize(
 
     out, choice = Output(quiet, as_json), (features or [], config)
     run_summarize(data, choice, output, top, out, overwrite=overwrite)
+
+
+@app.command("import")
+def import_(
+    model: Annotated[Path, typer.Argument(help="Model directory of Photon-ML or GDMix.")],
+    output: Annotated[Path, typer.Argument(help="Model directory to write.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="What the files do not tell: --set coordinates.per-user.features=[features]",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="A coordinate to leave out; repeat for several.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the model.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Take in a model of Photon-ML or GDMix, to score, inspect and train from."""
+    from gdmix.cli.exchanging import run_import
+
+    out = Output(quiet, as_json)
+    run_import(model, output, set_ or [], without or [], out, overwrite=overwrite)
+
+
+@app.command()
+def export(
+    model: ModelPath,
+    output: Annotated[Path, typer.Argument(help="Folder to write.")],
+    to: Annotated[Project, typer.Option(help="Whose layout to write.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace the model.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a model for Photon-ML or GDMix."""
+    from gdmix.cli.exchanging import run_export
+
+    run_export(model, output, to, Output(quiet, as_json), overwrite=overwrite)
+
+
+@app.command()
+def split(
+    model: ModelPath,
+    output: Annotated[Path, typer.Argument(help="Model directory to write.")],
+    entity: Annotated[str, typer.Option(help="Column of the entity's id.")],
+    coordinate: Annotated[
+        str | None, typer.Option("--coordinate", "-c", help="The fixed effect to split.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call the random effect; per-ENTITY by default.")
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--features", "-f", help="A column it reads; repeat for several."),
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="As for `gdmix import`.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the model.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Split a global model of features `<entity>_gdmixcross_<feature>` into one model an entity."""
+    from gdmix.cli.exchanging import run_split
+    from gdmix.store.crossed import Cut
+
+    cut = Cut(coordinate, entity, name or f"per-{entity}", tuple(features or ()))
+    run_split(model, output, cut, set_ or [], Output(quiet, as_json), overwrite=overwrite)
 
 
 @app.command()

@@ -14,14 +14,14 @@ from gdmix.errors import ConfigError, did_you_mean
 from gdmix.inspection import Mover, Named, entity_coefficients, fixed_coefficients, movers
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
-from gdmix.store.directory import load_model, model_folder
+from gdmix.store.loading import load_model
 
 
 def run_inspect(
     path: Path, coordinate: str | None, entity: str | None, top: int, out: Output
 ) -> None:
     """Print what a model learnt, by name."""
-    model = load_model(model_folder(path)).model
+    model = load_model(path).model
     names = list(model.parts) if coordinate is None else [_known(model, coordinate)]
     if entity is not None:
         names = _of_entities(model, names)

@@ -20,8 +20,7 @@ from gdmix.estimator import MixedModel
 from gdmix.metrics import Evaluation
 from gdmix.scoring import Unseen, score_source
 from gdmix.store.aside import replacing
-from gdmix.store.directory import model_folder
-from gdmix.store.scores import scores_writer
+from gdmix.store.scores import ScoreLayout, open_scores
 
 
 class Input(NamedTuple):
@@ -56,22 +55,26 @@ def run_predict(
     model: Path,
     data: Input,
     output: Path,
+    layout: ScoreLayout | None,
     threads: int | None,
     out: Output,
     *,
     overwrite: bool,
 ) -> None:
-    """Score files batch by batch into one Parquet file."""
-    if output.suffix != ".parquet":
-        raise ConfigError("--output", f"found {str(output)!r}", "a file name ending in .parquet")
+    """Score files batch by batch into one file."""
+    suffix = ".parquet" if layout is None else ".avro"
+    if output.suffix != suffix:
+        found = f"found {str(output)!r}"
+        hint = "" if layout else "--layout gdmix or photon writes their Avro files"
+        raise ConfigError("--output", found, f"a file name ending in {suffix}", hint)
     source, unseen = data.open(), Unseen()
     require_output(output, data.files(), overwrite=overwrite)
-    loaded = MixedModel.load(model_folder(model))
+    loaded = MixedModel.load(model)
     engine = LocalEngine(threads)
     tables = score_source(engine, loaded.options, loaded.model_, source, unseen)
     with out.console.status("scoring") as status, replacing(output) as aside:
         first = next(tables)
-        with scores_writer(aside, first.schema) as writer:
+        with open_scores(aside, first, layout, loaded.options) as writer:
             writer.write_table(first)
             for table in tables:
                 writer.write_table(table)
@@ -105,7 +108,7 @@ def run_evaluate(
     overwrite: bool = False,
 ) -> None:
     """Print metrics on labelled data; write those of one group column to `groups`."""
-    loaded = MixedModel.load(model_folder(model))
+    loaded = MixedModel.load(model)
     loaded.threads = threads
     if groups is not None:
         if groups.suffix != ".parquet":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gdmix.data.ids import positions
+from gdmix.data.index import FeatureIndex
 from gdmix.engine import EntityTable
 from gdmix.glm.alignment import merge_layouts
 from gdmix.glm.groups import Outcome
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
+from gdmix.models.mixed import Mixed
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -75,6 +78,66 @@ def moved_entities(part: EntityModel, shard: str, position: NDArray[np.int32]) -
         variances=None if table.variances is None else table.variances[source],
     )
     return EntityModel(shard, part.entity, intercept, moved)
+
+
+def assembled(
+    shards: Mapping[str, str], owned: Mapping[str, tuple[FeatureIndex, LinearModel | EntityModel]]
+) -> Mixed:
+    """Return a model of parts that each have an index of their own.
+
+    Parameters
+    ----------
+    shards : mapping of coordinate to shard
+        Coordinates of one shard share its index.
+    owned : mapping of coordinate to its features and its part
+    """
+    indexes: dict[str, FeatureIndex] = {}
+    for name, shard in shards.items():
+        index = owned[name][0]
+        indexes[shard] = indexes[shard].extended(index) if shard in indexes else index
+    parts: dict[str, LinearModel | EntityModel] = {}
+    for name, shard in shards.items():
+        index, part = owned[name]
+        position = indexes[shard].positions(index.keys)
+        if isinstance(part, EntityModel):
+            parts[name] = moved_entities(part, shard, position)
+        else:
+            parts[name] = moved_linear(part, shard, position, len(indexes[shard]))
+    return Mixed(parts, indexes)
+
+
+def with_ids(part: EntityModel, ids: pa.Array) -> EntityModel:
+    """Return the same models under other ids, in their order.
+
+    Parameters
+    ----------
+    part : EntityModel
+    ids : pa.Array
+        The new id of each entity.
+    """
+    table, intercept = part.table, part.intercept
+    order = pc.array_sort_indices(ids).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def lists(numbers: NDArray[Any], each: int) -> NDArray[Any]:
+        """Take lists that have `each` elements more than an entity has features."""
+        starts = table.feature_ptr[:-1] + each * np.arange(len(order))
+        lengths = np.diff(table.feature_ptr) + each
+        ends = np.cumsum(lengths[order])
+        shift = np.repeat(starts[order] - (ends - lengths[order]), lengths[order])
+        taken: NDArray[Any] = numbers[np.arange(len(shift)) + shift]
+        return taken
+
+    counts = np.diff(table.feature_ptr)[order]
+    moved = table._replace(
+        ids=ids.take(pa.array(order)),
+        samples=table.samples[order],
+        feature_ptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        features=lists(table.features, 0),
+        coefficients=lists(table.coefficients, intercept),
+        outcome=Outcome(*(column[order] for column in table.outcome)),
+        variances=None if table.variances is None else lists(table.variances, intercept),
+    )
+    return EntityModel(part.shard, part.entity, intercept, moved)
 
 
 def with_kept(

@@ -21,7 +21,7 @@ from gdmix.report.effects import Fixed, Random, fixed_effect, random_effect
 from gdmix.report.notices import Notice, notices
 from gdmix.report.quality import entity_quality
 from gdmix.report.scores import Scores
-from gdmix.store.directory import load_model
+from gdmix.store.directory import read_model
 from gdmix.store.run import FINISHED, read_json
 
 
@@ -106,7 +106,7 @@ def gather(run: Path) -> Content:
         Its model is damaged, or was not written.
     """
     metrics = read_json(run / FINISHED)
-    saved = load_model(run / "model")
+    saved = read_model(run / "model")
     # those after the model that was kept are no part of it
     history = metrics["history"][: metrics["chosen"]["update"]]
     updates = _with_all_metrics([from_plain(values) for values in history])

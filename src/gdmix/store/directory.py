@@ -21,7 +21,6 @@ from gdmix.config import ModelOptions
 from gdmix.data.index import FeatureIndex
 from gdmix.data.statistics import Statistics
 from gdmix.errors import ModelError
-from gdmix.initial import Initial, require_initial
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.plainjson import dumps
@@ -68,8 +67,8 @@ def save_model(path: Path, saved: Saved) -> None:
         (aside / _MANIFEST).write_text(dumps(manifest, indent=1), encoding="utf-8")
 
 
-def load_model(path: Path) -> Saved:
-    """Read a model directory.
+def read_model(path: Path) -> Saved:
+    """Read a model directory of ours.
 
     Raises
     ------
@@ -98,25 +97,6 @@ def load_model(path: Path) -> Saved:
         for name, shard in shards.items()
     }
     return Saved(options, Mixed(parts, indexes, statistics), manifest["training"])
-
-
-def load_initial(options: ModelOptions) -> Initial | None:
-    """Read the model that `options` begin from, and check that it serves.
-
-    Raises
-    ------
-    ModelError
-        There is no model, or it is damaged.
-    ConfigError
-        It does not fit the options.
-    """
-    if options.initial_model is None:
-        require_initial(options)
-        return None
-    saved = load_model(model_folder(Path(options.initial_model)))
-    initial = Initial(saved.options, saved.model, options.initial_model)
-    initial.require_fit(options)
-    return initial
 
 
 def model_folder(path: Path) -> Path:

@@ -24,7 +24,7 @@ from gdmix.plainjson import dumps
 from gdmix.selection import Candidate
 from gdmix.store.aside import write_text
 from gdmix.store.checkpoint import STATE, Checkpoints, differs
-from gdmix.store.directory import Saved, load_model, save_model
+from gdmix.store.directory import Saved, read_model, save_model
 from gdmix.sweep import Keeper
 
 _POINTS = "points.json"
@@ -92,7 +92,7 @@ class StoredPoints(Keeper):
         for number, record in enumerate(self._records, start=1):
             parts: dict[str, Part] = {}
             if number in (self._best, len(self._records)):
-                parts = dict(load_model(self._models / str(number)).model.parts)
+                parts = dict(read_model(self._models / str(number)).model.parts)
             history = [from_plain(entry) for entry in record["history"]]
             point, options = self._points[number]
             found.append(Candidate(number, point, options, parts, history, record["kept"]))

@@ -74,8 +74,18 @@ class AvroWriter:
 
 
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema) -> Iterator[AvroWriter]:
+def open_writer(
+    path: Path, schema: pa.Schema, record: dict[str, Any] | None = None
+) -> Iterator[AvroWriter]:
     """Write records to a file, its blocks deflated.
+
+    Parameters
+    ----------
+    path : Path
+    schema : pa.Schema
+        Of the batches to come.
+    record : dict, optional
+        The Avro schema to write by; one that follows from `schema` by default.
 
     Raises
     ------
@@ -86,7 +96,7 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[AvroWriter]:
     from fastavro.write import Writer
 
     try:
-        parsed = fastavro.parse_schema(record_schema(schema))
+        parsed = fastavro.parse_schema(record or record_schema(schema))
     except TypeError as error:
         raise DataError(str(path), f"type {error} cannot be written to Avro") from None
     except Exception as error:

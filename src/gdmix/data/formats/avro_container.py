@@ -7,6 +7,7 @@ plain blocks and a schema that fastavro reads, so that it never meets a length t
 from __future__ import annotations
 
 import bz2
+import hashlib
 import json
 import lzma
 import struct
@@ -22,6 +23,8 @@ MAGIC = b"Obj\x01"
 _SYNC = 16
 _LARGEST = 1 << 30
 _FIRST_GUESS = 1 << 24
+# coefficients hardly shrink: more effort is wasted on them
+_LEVEL = 2
 
 
 class Container:
@@ -100,7 +103,7 @@ class Container:
         # a record of at least one value takes a byte, unless all its values are null
         if count > max(len(plain), 1) * 8:
             raise self.wrong(f"the block claims {count} records in {len(plain)} bytes")
-        self._plain = _long(count) + _long(len(plain)) + plain + self._sync
+        self._plain = encode_long(count) + encode_long(len(plain)) + plain + self._sync
         self._at = 0
         return True
 
@@ -166,15 +169,39 @@ def without_defaults(schema: Any) -> Any:  # noqa: ANN401 - as in JSON
     return plain
 
 
-def _header(schema: Any, sync: bytes) -> bytes:  # noqa: ANN401 - as in JSON
-    items = {"avro.schema": json.dumps(schema).encode(), "avro.codec": b"null"}
+class BlockWriter:
+    """Writes a container file from blocks of records that are encoded already.
+
+    Parameters
+    ----------
+    stream : file of bytes
+    schema : as in JSON
+    """
+
+    def __init__(self, stream: BinaryIO, schema: Any) -> None:  # noqa: ANN401 - as in JSON
+        # any mark serves that data hardly holds; equal models make equal files
+        self._sync = hashlib.sha256(json.dumps(schema).encode()).digest()[:_SYNC]
+        self._stream = stream
+        stream.write(_header(schema, self._sync, b"deflate"))
+
+    def write(self, count: int, data: bytes | memoryview) -> None:
+        """Write a block of `count` records, deflated."""
+        deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packed = deflate.compress(data) + deflate.flush()
+        self._stream.write(encode_long(count) + encode_long(len(packed)) + packed + self._sync)
+
+
+def _header(schema: Any, sync: bytes, codec: bytes = b"null") -> bytes:  # noqa: ANN401
+    items = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec}
     body = b"".join(
-        _long(len(key)) + key.encode() + _long(len(value)) + value for key, value in items.items()
+        encode_long(len(key)) + key.encode() + encode_long(len(value)) + value
+        for key, value in items.items()
     )
-    return MAGIC + _long(len(items)) + body + _long(0) + sync
+    return MAGIC + encode_long(len(items)) + body + encode_long(0) + sync
 
 
-def _long(value: int) -> bytes:
+def encode_long(value: int) -> bytes:
+    """Return a whole number as Avro writes it: zigzag, seven bits a byte, low bits first."""
     value = (value << 1) ^ (value >> 63)
     out = bytearray()
     while value > 127:
