@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -247,6 +248,23 @@ class ModelOptions(Columns):
 _MODEL_FIELDS = ModelOptions.model_fields
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a YAML file as plain values.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, or is not YAML.
+    """
+    if not path.is_file():
+        raise ConfigError(str(path), "no such file", hint="gdmix init DATA writes a first one")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"cannot be read as UTF-8 text ({error})") from None
+    return read_yaml(text, str(path))
+
+
 class TrainOptions(ModelOptions):
     """A training run: a model, its data, and where the results go."""
 
@@ -295,16 +313,23 @@ class TrainOptions(ModelOptions):
         ConfigError
             The file is missing, is not YAML, or an option is wrong.
         """
-        if not path.is_file():
-            raise ConfigError(str(path), "no such file", hint="gdmix init DATA writes a first one")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(str(path), f"cannot be read as UTF-8 text ({error})") from None
-        values: dict[str, Any] = read_yaml(text, str(path))
+        return cls.from_values(read_config(path), str(path), overrides)
+
+    @classmethod
+    def from_values(
+        cls, values: Mapping[str, Any], where: str, overrides: tuple[str, ...] = ()
+    ) -> TrainOptions:
+        """Validate plain values with overrides; `where` is what to call their place.
+
+        Raises
+        ------
+        ConfigError
+            An option is wrong, or an override is no assignment.
+        """
+        changed = copy.deepcopy(dict(values))
         for assignment in overrides:
-            override(values, assignment)
-        return cls.parse(values, str(path))
+            override(changed, assignment)
+        return cls.parse(changed, where)
 
     def model_options(self) -> ModelOptions:
         """Return the part that defines the model."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.joining import JoinedSource, Other
@@ -58,6 +60,16 @@ class Watcher:
         """Hear how an update of a coordinate went."""
 
 
+class Beside:
+    """Writes more into a run directory before the run is a whole one; this one writes nothing."""
+
+    def model(self, run: Run) -> None:
+        """Hear of the finished model."""
+
+    def scores(self, run: Run, split: str, rows: Dataset, table: pa.Table) -> None:
+        """Hear of the rows of ``train`` or ``validation`` and of their table of scores."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished training run.
@@ -97,6 +109,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
+    beside: Beside | None = None,
 ) -> Run:
     """Train a model and write its run directory.
 
@@ -109,6 +122,8 @@ def train(
         Replace what is at ``options.output``.
     watcher : Watcher, optional
         Told what goes on.
+    beside : Beside, optional
+        Writes more into the run directory.
 
     Raises
     ------
@@ -152,7 +167,7 @@ def train(
         with clock.stage("write"):
             model = Mixed(swept.best.parts, indexes, material.statistics)
             run = Run(path, options, model, swept, clock.seconds, notes)
-            _write(run, engine, {"train": rows, "validation": held_out})
+            _write(run, engine, {"train": rows, "validation": held_out}, beside or Beside())
         log.event("finish", seconds=clock.seconds)
     return run
 
@@ -200,15 +215,18 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> None:
+def _write(
+    run: Run, engine: LocalEngine, splits: dict[str, Dataset | None], beside: Beside
+) -> None:
     best = run.swept.best
     history = [as_plain(update) for update in run.history]
     unseen: dict[str, dict[str, Any]] = {}
     if run.options.output_mode != "none":
         save_model(run.path / "model", Saved(best.options, run.model, history))
+    beside.model(run)
     for split, rows in splits.items():
         if rows is not None:
-            unseen[split] = _write_scores(run, engine, split, rows)
+            unseen[split] = _write_scores(run, engine, split, rows, beside)
     metrics = {
         "final": dict(best.update.metrics),
         **run.swept.as_plain(),
@@ -220,7 +238,9 @@ def _write(run: Run, engine: LocalEngine, splits: dict[str, Dataset | None]) -> 
     finish(run.path, metrics)
 
 
-def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> dict[str, Any]:
+def _write_scores(
+    run: Run, engine: LocalEngine, split: str, rows: Dataset, beside: Beside
+) -> dict[str, Any]:
     found = Unseen()
     table = score_rows(engine, run.options, run.model, rows, found)
     if run.options.output_mode != "none":
@@ -228,6 +248,7 @@ def _write_scores(run: Run, engine: LocalEngine, split: str, rows: Dataset) -> d
             aside.mkdir(parents=True)
             with scores_writer(aside / _SCORES, table.schema) as writer:
                 writer.write_table(table)
+    beside.scores(run, split, rows, table)
     if split == "validation" and run.options.save_group_metrics:
         evaluation = Evaluation(run.options.evaluators, rows, table["score"].to_numpy())
         save_groups(run.path / "metrics", evaluation.group_tables())

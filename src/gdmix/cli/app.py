@@ -62,7 +62,13 @@ def _root(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="YAML file; `gdmix init` writes a first one.")],
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="YAML file, GDMix's too; `gdmix init` writes a first one."),
+    ] = None,
+    config_option: Annotated[
+        Path | None, typer.Option("--config", help="The same, as GDMix names it.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Override an option: --set coordinates.global.l2=3"),
@@ -78,13 +84,36 @@ def train(
 
     imports = time.perf_counter() - started
     run_training(
-        config,
+        _only(config, config_option),
         tuple(set_ or ()),
         Output(quiet, as_json),
         resume=resume,
         overwrite=overwrite,
         imports=imports,
     )
+
+
+def _only(argument: Path | None, option: Path | None) -> Path:
+    if (argument is None) == (option is None):
+        problem = "Give one config file: gdmix train CONFIG, or --config CONFIG."
+        raise typer.BadParameter(problem)
+    found = argument or option
+    assert found is not None
+    return found
+
+
+@app.command("convert-config")
+def convert_config(
+    config: Annotated[Path, typer.Argument(help="GDMix's configuration file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="YAML file to write.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write what another program's configuration means here, and report what became of it."""
+    from gdmix.cli.converting import run_convert_config
+
+    run_convert_config(config, output, Output(quiet, as_json), overwrite=overwrite)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.markup import escape
 from gdmix import jit
 from gdmix.cli.output import Output, command
 from gdmix.cli.progress import TrainingTable, kept, show_points, warnings
+from gdmix.compat.configs import prepare
 from gdmix.config import TrainOptions
 from gdmix.errors import MissingExtraError
 from gdmix.history import as_plain
@@ -26,28 +27,31 @@ def run_training(
     imports: float,
 ) -> None:
     """Train, showing a growing table, then write the report and say what to do next."""
-    options = TrainOptions.from_file(config, overrides)
+    options, theirs, beside = prepare(config, overrides)
     if not jit.is_compiled():
         out.say("[dim]compiling kernels for the first run; they are cached afterwards[/dim]")
     table = TrainingTable(out.console, options)
     try:
         with table.running():
-            run = train(options, resume=resume, overwrite=overwrite, watcher=table)
+            run = train(options, resume=resume, overwrite=overwrite, watcher=table, beside=beside)
     except KeyboardInterrupt:
         # checkpoints of an earlier run are no work of this one, unless it went on with them
         if (table.began or resume) and (Path(options.output) / "checkpoints").is_dir():
             raise KeyboardInterrupt(_resuming(config, overrides)) from None
         raise
-    _conclude(options, run, out, {"imports": imports, **run.seconds})
+    known = [] if theirs is None else theirs.summary()
+    _conclude(options, run, out, {"imports": imports, **run.seconds}, known)
 
 
-def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, float]) -> None:
+def _conclude(
+    options: TrainOptions, run: Run, out: Output, seconds: dict[str, float], known: list[str]
+) -> None:
     report = _report(options, run, out, seconds)
     if options.grid:
         show_points(run.swept, out)
     for line in kept(run.history):
         out.say(f"[dim]{escape(line)}[/dim]")
-    for line in [*run.notes, *warnings(run.history)]:
+    for line in [*known, *run.notes, *warnings(run.history)]:
         out.say(f"[yellow]note:[/yellow] {escape(line)}")
     stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
     out.say(f"\n[dim]seconds: {stages}[/dim]")
@@ -90,11 +94,18 @@ def _next(run: Run) -> list[str]:
     if run.options.output_mode == "none":
         return []
     model = run.path / "model"
-    data = (run.options.validation or run.options.train)[0]
+    options = run.options
+    data = (options.validation or options.train)[0]
+    joined: list[str] = []
+    for join in options.joins:
+        files = join.validation if options.validation and join.validation else join.train
+        joined += [word for file in files for word in ("--join", file)]
+    if joined and options.joins[0].key != "uid":
+        joined += ["--join-key", options.joins[0].key]
     return [
         command("inspect", model),
-        command("evaluate", model, data),
-        command("predict", model, data, "--output", "scores.parquet"),
+        command("evaluate", model, data, *joined),
+        command("predict", model, data, *joined, "--output", "scores.parquet"),
     ]
 
 

@@ -1,0 +1,1 @@
+"""What others' configurations mean here: GDMix's, Photon-ML's."""

@@ -1,0 +1,223 @@
+"""From GDMix's workflow configuration to the options of a run.
+
+What is minimized is the same: GDMix sums the loss of a fixed effect and takes the mean over an
+entity's rows, with the penalty in the same mean, so that its optimum is that of the sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gdmix.compat.gdmix_data import Params, Place, Tables, is_external
+from gdmix.compat.gdmix_older import present_form
+from gdmix.compat.gdmix_options import GdmixConfig, LinearParams, idle_reason
+from gdmix.compat.report import Report
+from gdmix.config import TrainOptions
+from gdmix.errors import ConfigError
+from gdmix.options import Options
+
+_SECTIONS = ("fixed_effect_config", "random_effect_config")
+_TASKS = {"logistic_regression": ("logistic", "auc"), "linear_regression": ("linear", "mse")}
+_OWN_FOLDERS = ("model", "models", "scores", "metrics", "checkpoints")
+_TOLERANCES = (1e-10, 1e-7)
+"""Smallest and largest tolerance that a GDMix tolerance becomes."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A configuration of GDMix, and what it means here.
+
+    Attributes
+    ----------
+    options : dict of str to Any
+        Options of a run as plain values.
+    report : Report
+    theirs : GdmixConfig
+    """
+
+    options: dict[str, Any]
+    report: Report
+    theirs: GdmixConfig
+
+
+def is_gdmix_config(values: Mapping[str, Any]) -> bool:
+    """Tell a configuration of GDMix's workflow from one of ours."""
+    return any(section in values for section in _SECTIONS)
+
+
+def convert(values: Mapping[str, Any], where: str) -> Converted:
+    """Map a configuration; data is opened to see which columns it has, no row is read.
+
+    Parameters
+    ----------
+    values : mapping
+        As read from a file, of any of GDMix's versions.
+    where : str
+        Name of the file.
+
+    Raises
+    ------
+    ConfigError
+        An option is unknown or wrong, or asks for what is not there.
+    """
+    present = present_form(values)
+    _require_linear(present)
+    config = GdmixConfig.parse(present, where)
+    report = Report(where)
+    _require_names(config)
+    _pass_over(config, "", report)
+    tables = Tables(config, report)
+    task, metric = _task(tables)
+    report.maps(f"{tables.main.path}.gdmix_config.model_type", f"task: {task}")
+    options: dict[str, Any] = {"task": task, **tables.options()}
+    options["coordinates"] = {
+        name: _coordinate(name, place, task, report) for name, place in tables.places.items()
+    }
+    options["metrics"] = [metric]
+    options["output"] = config.output_dir
+    report.maps("output_dir", f"output: {config.output_dir}")
+    # what does not fit together is found here, not after other things were printed
+    TrainOptions.parse(options, where)
+    return Converted(options, report, config)
+
+
+def _require_linear(values: Mapping[str, Any]) -> None:
+    """Check for models that are not there before their many options are called unknown."""
+    for section in _SECTIONS:
+        items = values.get(section)
+        for name, item in items.items() if isinstance(items, Mapping) else ():
+            driver = item.get("gdmix_config") if isinstance(item, Mapping) else None
+            if isinstance(driver, Mapping) and driver.get("model_type") == "detext":
+                where = f"{section}.{name}.gdmix_config.model_type"
+                hint = (
+                    "train it outside, and give its scores by gdmix_config.training_score_dir "
+                    "and validation_score_dir in place of training_data_dir"
+                )
+                problem = "the deep effect is not there yet: found 'detext'"
+                expected = "'logistic_regression' or 'linear_regression'"
+                raise ConfigError(where, problem, expected, hint)
+
+
+def _require_names(config: GdmixConfig) -> None:
+    if len(config.fixed_effect_config) > 1:
+        names = ", ".join(map(repr, config.fixed_effect_config))
+        raise ConfigError("fixed_effect_config", f"found {names}", "one fixed effect")
+    if not config.coordinates():
+        raise ConfigError("fixed_effect_config", "there is no coordinate", "one at least")
+    for name in config.coordinates():
+        if name in _OWN_FOLDERS:
+            hint = "a run has a folder of this name; rename the coordinate"
+            raise ConfigError("output_dir", f"a coordinate is named {name!r}", hint=hint)
+
+
+def _pass_over(given: Options, path: str, report: Report) -> None:
+    """Record every given option that means nothing here."""
+    for name in type(given).model_fields:
+        value, where = getattr(given, name), f"{path}{name}"
+        reason = idle_reason(type(given), name)
+        if reason is not None:
+            if name in given.model_fields_set:
+                report.ignores(where, reason)
+        elif isinstance(value, Options):
+            _pass_over(value, f"{where}.", report)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if isinstance(item, Options):
+                    _pass_over(item, f"{where}.{key}.", report)
+
+
+def _task(tables: Tables) -> tuple[str, str]:
+    """Return our task, and the metric that GDMix computes after every coordinate."""
+    main = tables.main.params
+    kind = main.gdmix_config.model_type
+    for place in tables.places.values():
+        driver = place.params.gdmix_config
+        if driver.action != "train":
+            hint = "`gdmix predict` scores data with a trained model"
+            raise ConfigError(
+                f"{place.path}.gdmix_config.action", f"found {driver.action!r}", "'train'", hint
+            )
+        if driver.model_type != kind and not is_external(place.params):
+            where = f"{place.path}.gdmix_config.model_type"
+            problem = f"found {driver.model_type!r}, and {kind!r} in {tables.main.path}"
+            raise ConfigError(where, problem, "one loss for all coordinates")
+    task, metric = _TASKS[kind]
+    return task, main.metric or metric
+
+
+def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str, Any]:
+    params, driver = place.params, place.params.gdmix_config
+    found: dict[str, Any] = {}
+    entity = getattr(params, "partition_entity", None)
+    if entity is not None:
+        found["entity"] = entity
+        report.maps(f"{place.path}.partition_entity", f"coordinates.{name}.entity: {entity}")
+    if is_external(params):
+        column = driver.prediction_score_column_name
+        report.maps(
+            f"{place.path}.gdmix_config.prediction_score_column_name",
+            f"coordinates.{name}.score: {column}",
+        )
+        return {"score": column}
+    if params.feature_bag is not None:
+        feature: dict[str, Any] = {"column": params.feature_bag}
+        if params.feature_file is not None:
+            feature["names"] = params.feature_file
+            ours = f"coordinates.{name}.features.names: {params.feature_file}"
+            report.maps(f"{place.path}.feature_file", ours)
+        found["features"] = [feature]
+        ours = f"coordinates.{name}.features: {params.feature_bag}"
+        report.maps(f"{place.path}.feature_bag", ours)
+    elif params.feature_file is not None:
+        report.ignores(f"{place.path}.feature_file", "there is no feature_bag to name features of")
+    for theirs, ours, value in _numbers(params, task):
+        found[ours] = value
+        shown = str(value).lower() if isinstance(value, bool) else value
+        report.maps(f"{place.path}.{theirs}", f"coordinates.{name}.{ours}: {shown}")
+    _notes(params, task, report)
+    return found
+
+
+def _numbers(params: LinearParams, task: str) -> list[tuple[str, str, Any]]:
+    """Return GDMix's name, our name and our value of what shapes the solution."""
+    # its squared loss is the square itself, ours is half of it; both penalties are halves
+    l2 = params.l2_reg_weight / 2.0 if task == "linear" else params.l2_reg_weight
+    items = [
+        ("l2_reg_weight", "l2", l2),
+        ("has_intercept", "intercept", params.has_intercept),
+        ("regularize_bias", "penalize_intercept", params.regularize_bias),
+        ("lbfgs_tolerance", "tolerance", tolerance_of(params.lbfgs_tolerance)),
+        ("num_of_lbfgs_iterations", "max_iterations", params.num_of_lbfgs_iterations),
+    ]
+    if params.sparsity_threshold > 0.0:
+        items.append(("sparsity_threshold", "sparsity_threshold", params.sparsity_threshold))
+    modes = [(option, getattr(params, option)) for option in params.variance_options]
+    return items + [(option, "variance", mode) for option, mode in modes if mode is not None]
+
+
+def tolerance_of(fall: float) -> float:
+    """Return our tolerance, on the gradient, for one on the relative fall of the loss.
+
+    Near the optimum the loss falls as the square of the gradient; a thousandth of the root is on
+    the safe side, and a few steps more.
+    """
+    least, most = _TOLERANCES
+    return min(max(1e-3 * math.sqrt(fall), least), most)
+
+
+def _notes(params: Params, task: str, report: Report) -> None:
+    if task == "linear":
+        report.note("l2_reg_weight is halved: GDMix's squared loss has no factor 1/2")
+    if "sparsity_threshold" not in params.model_fields_set:
+        report.note(
+            "coefficients stay as they are; GDMix zeroes those of at most 1e-4 "
+            "(sparsity_threshold: 1.0e-4 does so here)"
+        )
+    if not params.regularize_bias and hasattr(params, "partition_entity") and task == "logistic":
+        report.note(
+            "regularize_bias: false leaves entities whose labels are all alike without an "
+            "optimum: their intercept stops at intercept_bound (10), GDMix's where its solver does"
+        )

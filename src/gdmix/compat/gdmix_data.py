@@ -1,0 +1,228 @@
+"""Where the rows of a GDMix configuration come from: one table, and others joined by uid.
+
+GDMix keeps a data set for each coordinate, the same samples in each. Here the first one's rows are
+the rows; what another coordinate needs besides is joined to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gdmix.compat.gdmix_options import FixedParams, GdmixConfig, LinearParams, RandomParams
+from gdmix.compat.report import Report
+from gdmix.data.source import Source, open_source
+from gdmix.errors import ConfigError, DataError
+
+Params = FixedParams | RandomParams
+
+
+class Place(NamedTuple):
+    """A coordinate's options, and where they stand in the configuration."""
+
+    path: str
+    params: Params
+
+
+class Tables:
+    """The data sets of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        A coordinate has no data, or two data sets cannot be taken together.
+    """
+
+    def __init__(self, config: GdmixConfig, report: Report) -> None:
+        self._report = report
+        self.places = _places(config)
+        with_data = [place for place in self.places.values() if place.params.training_data_dir]
+        if not with_data:
+            raise ConfigError(
+                next(iter(self.places.values())).path + ".training_data_dir",
+                "required option is missing",
+            )
+        self.main = with_data[0]
+        self._require_agreement()
+        self._sources: dict[str, Source | None] = {}
+        self._columns = self.columns_of(self.main.params)
+        if self._columns is None:
+            report.note(
+                f"{self.main.params.training_data_dir} cannot be read: taken to have the weight, "
+                "and no offset; features taken to be sparse tensors"
+            )
+
+    def columns_of(self, params: LinearParams) -> Source | None:
+        """Open the training data of a coordinate; None where it is not there to be read."""
+        folder = params.training_data_dir
+        assert folder is not None
+        if folder not in self._sources:
+            self._sources[folder] = _opened(folder, params.metadata_file)
+        return self._sources[folder]
+
+    def has(self, column: str) -> bool | None:
+        """Tell whether the rows have a column; None where they cannot be read."""
+        return None if self._columns is None else self._columns.has(column)
+
+    def options(self) -> dict[str, Any]:
+        """Return where the rows are, and the columns that are not features."""
+        main = self.main.params
+        driver, folder = main.gdmix_config, main.training_data_dir
+        found: dict[str, Any] = {"train": [folder]}
+        self._report.maps(f"{self.main.path}.training_data_dir", f"train: {folder}")
+        for theirs, ours, value in (
+            ("validation_data_dir", "validation", main.validation_data_dir),
+            ("metadata_file", "metadata", main.metadata_file),
+        ):
+            if value is not None:
+                found[ours] = [value] if ours == "validation" else value
+                self._report.maps(f"{self.main.path}.{theirs}", f"{ours}: {value}")
+        found |= {"label": driver.label_column_name, "uid": driver.uid_column_name}
+        where = f"{self.main.path}.gdmix_config"
+        for role in ("label", "uid"):
+            self._report.maps(f"{where}.{role}_column_name", f"{role}: {found[role]}")
+        found |= self._weight_and_offset(where)
+        if joins := self._joins():
+            found["joins"] = joins
+        return found
+
+    def _weight_and_offset(self, where: str) -> dict[str, str]:
+        """Return the columns that are there: GDMix names them whether the data has them or not."""
+        found, main = {}, self.main.params
+        weight, offset = main.gdmix_config.weight_column_name, main.offset_column_name
+        if weight is not None:
+            if self.has(weight) is False:
+                self._report.note(f"the data has no column {weight!r}: every weight is 1")
+            else:
+                found["weight"] = weight
+                self._report.maps(f"{where}.weight_column_name", f"weight: {weight}")
+        if self.has(offset):
+            found["offset"] = offset
+            self._report.maps(f"{self.main.path}.offset_column_name", f"offset: {offset}")
+        return found
+
+    def _joins(self) -> list[dict[str, Any]]:
+        joins = []
+        taken: dict[str, Place] = {}
+        if bag := self.main.params.feature_bag:
+            taken[bag] = self.main
+        for place in self.places.values():
+            params = place.params
+            if params.training_data_dir is None:
+                joins.append(self._scores(place))
+            elif params.training_data_dir != self.main.params.training_data_dir:
+                join = self._join(place, taken)
+                joins += [join] if join not in joins else []
+        return joins
+
+    def _join(self, place: Place, taken: dict[str, Place]) -> dict[str, Any]:
+        """Return the join that brings a coordinate its features, from its own data."""
+        params = place.params
+        bag, folder = params.feature_bag, params.training_data_dir
+        if bag is not None:
+            other = taken.setdefault(bag, place)
+            if other.params.training_data_dir != folder:
+                raise ConfigError(
+                    f"{place.path}.feature_bag",
+                    f"{bag!r} is also the bag of {other.path}, in other data",
+                    "a name of its own in each data set, or one training_data_dir for both",
+                )
+        join: dict[str, Any] = {
+            "train": [folder],
+            "key": params.gdmix_config.uid_column_name,
+            "columns": self._bag_columns(params),
+        }
+        if params.validation_data_dir is not None:
+            join["validation"] = [params.validation_data_dir]
+        if params.metadata_file is not None:
+            join["metadata"] = params.metadata_file
+        for name in ("training_data_dir", "validation_data_dir", "metadata_file"):
+            if getattr(params, name) is not None:
+                self._report.maps(f"{place.path}.{name}", f"joins: by {join['key']}")
+        return join
+
+    def _bag_columns(self, params: LinearParams) -> list[str]:
+        bag = params.feature_bag
+        if bag is None:
+            return []
+        source = self.columns_of(params)
+        return [bag] if source is not None and source.has(bag) else list(pair_of(bag))
+
+    def _scores(self, place: Place) -> dict[str, Any]:
+        """Return the join that brings the scores of an outside model."""
+        driver = place.params.gdmix_config
+        join: dict[str, Any] = {
+            "train": [driver.training_score_dir],
+            "key": driver.uid_column_name,
+            "columns": [driver.prediction_score_column_name],
+        }
+        if driver.validation_score_dir is not None:
+            join["validation"] = [driver.validation_score_dir]
+        for name in ("training_score_dir", "validation_score_dir"):
+            if getattr(driver, name) is not None:
+                self._report.maps(f"{place.path}.gdmix_config.{name}", f"joins: by {join['key']}")
+        return join
+
+    def _require_agreement(self) -> None:
+        """Check that all data sets name their samples alike, and all are validated or none."""
+        main = self.main
+        if main.params.gdmix_config.label_column_name is None:
+            where = f"{main.path}.gdmix_config.label_column_name"
+            raise ConfigError(where, "required option is missing")
+        uid = main.params.gdmix_config.uid_column_name
+        for place in self.places.values():
+            driver = place.params.gdmix_config
+            if driver.uid_column_name != uid:
+                raise ConfigError(
+                    f"{place.path}.gdmix_config.uid_column_name",
+                    f"found {driver.uid_column_name!r}, and {uid!r} in {main.path}",
+                    "one name, by which rows are joined",
+                )
+            own = _validation_of(place.params)
+            if main.params.validation_data_dir is not None and own is None:
+                raise ConfigError(
+                    f"{place.path}.validation_data_dir",
+                    f"is missing, and {main.path} has one",
+                    "validation data for every coordinate, or for none",
+                )
+
+
+def pair_of(bag: str) -> tuple[str, str]:
+    """Return the columns of a sparse tensor."""
+    return f"{bag}_indices", f"{bag}_values"
+
+
+def is_external(params: LinearParams) -> bool:
+    """Tell whether a coordinate is the scores of an outside model."""
+    return params.training_data_dir is None and params.gdmix_config.training_score_dir is not None
+
+
+def _places(config: GdmixConfig) -> Mapping[str, Place]:
+    places: dict[str, Place] = {}
+    for section in ("fixed_effect_config", "random_effect_config"):
+        for name, params in getattr(config, section).items():
+            path = f"{section}.{name}"
+            if name in places:
+                hint = "give each coordinate a name of its own"
+                raise ConfigError(path, f"{places[name].path} has the same name", hint=hint)
+            external = section == "fixed_effect_config" and is_external(params)
+            if params.training_data_dir is None and not external:
+                where = f"{path}.training_data_dir"
+                raise ConfigError(where, "required option is missing")
+            places[name] = Place(path, params)
+    return places
+
+
+def _validation_of(params: LinearParams) -> str | None:
+    if is_external(params):
+        return params.gdmix_config.validation_score_dir
+    return params.validation_data_dir
+
+
+def _opened(folder: str, metadata: str | None) -> Source | None:
+    try:
+        return open_source(folder, metadata=None if metadata is None else Path(metadata))
+    except DataError:
+        # a run will say what is wrong with it
+        return None
