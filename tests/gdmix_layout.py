@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 from gdmix.data.formats.tfrecord_writer import open_writer
 
-_OCCUPATIONS = (
-    "administrator artist doctor educator engineer entertainment executive healthcare homemaker "
-    "lawyer librarian marketing none other programmer retired salesman scientist student "
-    "technician writer"
-).split()
+_OCCUPATIONS = [
+    *("administrator", "artist", "doctor", "educator", "engineer", "entertainment", "executive"),
+    *("healthcare", "homemaker", "lawyer", "librarian", "marketing", "none", "other"),
+    *("programmer", "retired", "salesman", "scientist", "student", "technician", "writer"),
+]
 _GENRES = [
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gdmix.compat.gdmix_data import Params, Place, Tables, is_external
-from gdmix.compat.gdmix_older import present_form
+from gdmix.compat.gdmix_older import named, present_form
 from gdmix.compat.gdmix_options import GdmixConfig, LinearParams, idle_reason
 from gdmix.compat.report import Report
 from gdmix.config import TrainOptions
@@ -63,9 +63,8 @@ def convert(values: Mapping[str, Any], where: str) -> Converted:
     ConfigError
         An option is unknown or wrong, or asks for what is not there.
     """
-    present = present_form(values)
-    _require_linear(present)
-    config = GdmixConfig.parse(present, where)
+    _require_linear(values)
+    config = GdmixConfig.parse(present_form(values), where)
     report = Report(where)
     _require_names(config)
     _pass_over(config, "", report)
@@ -79,6 +78,8 @@ def convert(values: Mapping[str, Any], where: str) -> Converted:
     options["metrics"] = [metric]
     options["output"] = config.output_dir
     report.maps("output_dir", f"output: {config.output_dir}")
+    for place in tables.places.values():
+        _describe_tree(place, metric, report)
     # what does not fit together is found here, not after other things were printed
     TrainOptions.parse(options, where)
     return Converted(options, report, config)
@@ -87,11 +88,11 @@ def convert(values: Mapping[str, Any], where: str) -> Converted:
 def _require_linear(values: Mapping[str, Any]) -> None:
     """Check for models that are not there before their many options are called unknown."""
     for section in _SECTIONS:
-        items = values.get(section)
-        for name, item in items.items() if isinstance(items, Mapping) else ():
-            driver = item.get("gdmix_config") if isinstance(item, Mapping) else None
+        for name, item in named(values.get(section)):
+            driver = item.get("gdmix_config", item)
             if isinstance(driver, Mapping) and driver.get("model_type") == "detext":
-                where = f"{section}.{name}.gdmix_config.model_type"
+                inside = ".gdmix_config" if driver is not item else ""
+                where = f"{section}.{name}{inside}.model_type"
                 hint = (
                     "train it outside, and give its scores by gdmix_config.training_score_dir "
                     "and validation_score_dir in place of training_data_dir"
@@ -206,6 +207,26 @@ def tolerance_of(fall: float) -> float:
     """
     least, most = _TOLERANCES
     return min(max(1e-3 * math.sqrt(fall), least), most)
+
+
+def _describe_tree(place: Place, metric: str, report: Report) -> None:
+    """Record the options of the output tree, which `GdmixTree` reads itself."""
+    params, driver = place.params, place.params.gdmix_config
+    for name in (
+        "prediction_score_column_name",
+        "prediction_score_per_coordinate_column_name",
+    ):
+        if name in driver.model_fields_set and not is_external(params):
+            ours = f"column {getattr(driver, name)!r} of the scores in GDMix's tree"
+            report.maps(f"{place.path}.gdmix_config.{name}", ours)
+    for name in params.model_fields_set:
+        if name.startswith("disable_"):
+            ours = (
+                "train_scores are written" if params.writes_training_scores else "no train_scores"
+            )
+            report.maps(f"{place.path}.{name}", ours)
+        elif name == "metric":
+            report.maps(f"{place.path}.metric", f"metrics: {metric}")
 
 
 def _notes(params: Params, task: str, report: Report) -> None:

@@ -94,13 +94,27 @@ class Tables:
         if weight is not None:
             if self.has(weight) is False:
                 self._report.note(f"the data has no column {weight!r}: every weight is 1")
+                self._note_other_weights(weight)
             else:
                 found["weight"] = weight
                 self._report.maps(f"{where}.weight_column_name", f"weight: {weight}")
         if self.has(offset):
             found["offset"] = offset
             self._report.maps(f"{self.main.path}.offset_column_name", f"offset: {offset}")
+        elif "offset_column_name" in main.model_fields_set:
+            self._report.note(f"the data has no column {offset!r}: every offset is 0")
         return found
+
+    def _note_other_weights(self, weight: str) -> None:
+        for place in self.places.values():
+            if is_external(place.params):
+                continue
+            source = self.columns_of(place.params)
+            if source is not None and source.has(weight):
+                self._report.note(
+                    f"{source.name} has the column {weight!r}, which the rows of "
+                    f"{self.main.params.training_data_dir} lack: it is not used"
+                )
 
     def _joins(self) -> list[dict[str, Any]]:
         joins = []
@@ -170,15 +184,16 @@ class Tables:
         if main.params.gdmix_config.label_column_name is None:
             where = f"{main.path}.gdmix_config.label_column_name"
             raise ConfigError(where, "required option is missing")
-        uid = main.params.gdmix_config.uid_column_name
         for place in self.places.values():
-            driver = place.params.gdmix_config
-            if driver.uid_column_name != uid:
-                raise ConfigError(
-                    f"{place.path}.gdmix_config.uid_column_name",
-                    f"found {driver.uid_column_name!r}, and {uid!r} in {main.path}",
-                    "one name, by which rows are joined",
-                )
+            for name, why in (
+                ("uid_column_name", "one name, by which rows are joined"),
+                ("label_column_name", "one label for all coordinates"),
+            ):
+                mine = getattr(place.params.gdmix_config, name)
+                theirs = getattr(main.params.gdmix_config, name)
+                if mine not in (theirs, None):
+                    problem = f"found {mine!r}, and {theirs!r} in {main.path}"
+                    raise ConfigError(f"{place.path}.gdmix_config.{name}", problem, why)
             own = _validation_of(place.params)
             if main.params.validation_data_dir is not None and own is None:
                 raise ConfigError(

@@ -6,7 +6,7 @@ in ``input_column_names`` and the solver in ``optimizer``, and called some optio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gdmix.compat.gdmix_options import GdmixParams
@@ -45,6 +45,19 @@ def present_form(values: Mapping[str, Any]) -> dict[str, Any]:
             items = _named(section, found[section])
             found[section] = {name: _coordinate(where, item) for name, (where, item) in items}
     return found
+
+
+def named(section: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401 - as read
+    """Yield the coordinates of a section of any version that are mappings, by name or number."""
+    inside = section.values() if isinstance(section, Mapping) and "name" not in section else None
+    if inside is not None:
+        items = list(zip(map(str, section), inside, strict=True))
+    else:
+        listed = section if isinstance(section, list) else [section]
+        items = [(str(number), item) for number, item in enumerate(listed)]
+    for name, item in items:
+        if isinstance(item, Mapping):
+            yield str(item.get("name", name)), item
 
 
 def _named(section: str, given: Any) -> list[tuple[str, tuple[str, Any]]]:  # noqa: ANN401
