@@ -25,6 +25,7 @@ from gdmix import datasets, load
 from gdmix.data.formats.avro_records import read_records
 from gdmix.data.index import INTERCEPT
 from gdmix.data.piece import SEPARATOR
+from gdmix.glm.status import Status
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -115,18 +116,19 @@ def their_models(folder, name):
 
 
 def our_models(model, name):
+    """Return the same of ours; models without an optimum apart."""
     part, index = model.model_.parts[name], model.model_.index_of(name)
     names = [key.split(SEPARATOR)[0] for key in index.keys.to_pylist()]
     if not hasattr(part, "table"):
         values = part.coefficients.tolist()
-        return {"global model": dict(zip([INTERCEPT, *names], values, strict=True))}
-    models = {}
+        return {"global model": dict(zip([INTERCEPT, *names], values, strict=True))}, {}
+    models, bounded = {}, {}
     for at, key in enumerate(part.table.ids.to_pylist()):
-        if part.table.outcome.status[at] == 0:
-            intercept, features, values = part.coefficients_of(at)
-            mine = {names[i]: value for i, value in zip(features, values, strict=True)}
-            models[str(key)] = {INTERCEPT: intercept, **mine}
-    return models
+        intercept, features, values = part.coefficients_of(at)
+        mine = {names[i]: value for i, value in zip(features, values, strict=True)}
+        kind = bounded if part.table.outcome.status[at] == Status.BOUNDED else models
+        kind[str(key)] = {INTERCEPT: intercept, **mine}
+    return models, bounded
 
 
 def apart(ours, theirs):
@@ -148,7 +150,8 @@ def scores(folder):
 
 
 def compare(folder, config, name, seconds):
-    ours, theirs = our_models(load(folder / config["output_dir"]), name), their_models(folder, name)
+    ours, bounded = our_models(load(folder / config["output_dir"] / "model"), name)
+    theirs = their_models(folder, name)
     gaps = apart(ours, theirs)
     mine = scores(folder / config["output_dir"] / name / "validation_scores")
     its = scores(folder / "theirs" / name / "validation_scores")
@@ -156,6 +159,11 @@ def compare(folder, config, name, seconds):
     cells = f"{np.median(gaps):10.1e} {np.quantile(gaps, 0.99):10.1e} {gaps.max():10.1e}"
     cells += f" {np.median(gap):10.1e} {np.quantile(gap, 0.99):10.1e}"
     print(f"{name:12} {seconds:9.1f} {len(ours):8,} {cells}")
+    if bounded:
+        sizes = np.abs([theirs[key][INTERCEPT] for key in bounded])
+        quantiles = " ".join(f"{q:.1f}" for q in np.quantile(sizes, (0.0, 0.25, 0.5, 0.75, 1.0)))
+        what = f"{len(bounded):,} models have no optimum or are at the bound"
+        print(f"{'':12} {what}; its intercepts there (quartiles): {quantiles}")
 
 
 def main():
