@@ -1,5 +1,6 @@
 """GDMix's configuration, key by key: what it becomes, and what is refused."""
 
+import json
 import math
 
 import pyarrow as pa
@@ -328,6 +329,16 @@ def test_the_older_form_as_it_is_documented(config):
     parameters = [{"lbfgs_tolerance": 1e-7, "num_of_lbfgs_iterations": 7}]
     past["fixed_effect_config"]["optimizer"] = {"name": "LBFGS", "params": parameters}
     assert options(past).coordinates["global"].max_iterations == 7
+
+
+def test_the_older_form_as_json_with_tabs(config, tmp_path):
+    past = older(config)
+    path = tmp_path / "lr.config"
+    path.write_text(json.dumps(past, indent="\t"))
+    assert prepare(path).options == options(past)
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(ConfigError, match=r"lr\.config, line"):
+        prepare(path)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gdmix.compat.gdmix_config import convert, is_gdmix_config
 from gdmix.compat.gdmix_tree import GdmixTree
@@ -38,12 +40,24 @@ def prepare(path: Path, overrides: tuple[str, ...] = ()) -> Prepared:
     ConfigError
         The file is missing, is not YAML, or an option is wrong.
     """
-    values = read_config(path)
+    values = _values(path)
     if not is_gdmix_config(values):
         return Prepared(TrainOptions.from_values(values, str(path), overrides))
     found = convert(values, str(path))
     options = TrainOptions.from_values(found.options, str(path), overrides)
     return Prepared(options, found.report, GdmixTree(found.theirs))
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """Read YAML; or JSON that is none, as it is where lines begin with tabs."""
+    try:
+        return read_config(path)
+    except ConfigError:
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(found, dict) and is_gdmix_config(found):
+                return found
+        raise
 
 
 def converted(path: Path) -> tuple[TrainOptions, Report]:
