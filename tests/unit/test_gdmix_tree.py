@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from gdmix import load
 from gdmix.compat.configs import prepare
 from gdmix.errors import RunError
 from gdmix.workflow import train
@@ -84,6 +85,29 @@ def test_the_files_and_their_columns(config, tmp_path):
         assert (out / name).exists()
 
 
+def test_models_are_those_of_the_run(config, tmp_path):
+    """Read as GDMix reads them, and as a model of its own."""
+    config["fixed_effect_config"]["global"]["fixed_effect_variance_mode"] = "full"
+    out = run(config, tmp_path)
+    ours = load(out)
+    # the run is ours, whatever lies beside its model
+    assert ours.options_.coordinates["per-user"].entity == "user"
+    _, (fixed,) = records(out / "global" / "models" / "global_model.avro")
+    part = ours.model_.parts["global"]
+    assert [mean["name"] for mean in fixed["means"]] == ["(INTERCEPT)", "x"]
+    assert [mean["value"] for mean in fixed["means"]] == part.coefficients.tolist()
+    assert [item["value"] for item in fixed["variances"]] == part.variances.tolist()
+    _, entities = records(out / "per-user" / "models" / "part-00000.avro")
+    table = ours.model_.parts["per-user"]
+    assert [record["modelId"] for record in entities] == [str(e) for e in table.table.ids]
+    for at, record in enumerate(entities):
+        intercept, _, values = table.coefficients_of(at)
+        assert [mean["value"] for mean in record["means"]] == [intercept, *values]
+    assert not (out / "model" / "global" / "models").exists()
+    again = load(out / "per-user" / "models", {"coordinates.per-user.entity": "user"})
+    assert len(again.model_.parts["per-user"].table.ids) == len(entities)
+
+
 def test_the_metric_counts_every_row_once(config, tmp_path):
     from sklearn.metrics import roc_auc_score
 
@@ -144,7 +168,7 @@ def test_scores_of_the_training_data_may_be_left_out(config, tmp_path):
 
 
 def test_scores_of_an_outside_model(config, tmp_path):
-    """The fixed effect that is given gets no files, and the others build on it."""
+    """The fixed effect that is given has no files, and the others build on it."""
     given = {}
     for split in ("training", "validation"):
         folder = tmp_path / f"{split}_scores"
@@ -155,6 +179,8 @@ def test_scores_of_an_outside_model(config, tmp_path):
     driver = config["fixed_effect_config"]["global"]["gdmix_config"]
     config["fixed_effect_config"] = {"deep": {"gdmix_config": {**driver, **given}}}
     out = run(config, tmp_path)
+    assert not (out / "deep").exists()
+    assert [item.name for item in (out / "per-user" / "models").iterdir()] == ["part-00000.avro"]
     _, rows = records(out / "per-user" / "train_scores/partitionId=0/part-00000-active.avro")
     difference = [row["predictionScore"] - row["predictionScorePerCoordinate"] for row in rows]
     np.testing.assert_allclose(difference, np.linspace(-1, 1, ROWS), atol=1e-6)

@@ -25,6 +25,9 @@ _OWN_FOLDERS = ("model", "models", "scores", "metrics", "checkpoints")
 _TOLERANCES = (1e-10, 1e-7)
 """Smallest and largest tolerance that a GDMix tolerance becomes."""
 
+_INTERCEPT_BOUND = 20.0
+"""Where intercepts without an optimum stop: GDMix's solver leaves them at 6 to 21."""
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -178,6 +181,13 @@ def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str,
         found[ours] = value
         shown = str(value).lower() if isinstance(value, bool) else value
         report.maps(f"{place.path}.{theirs}", f"coordinates.{name}.{ours}: {shown}")
+    if entity is not None and task == "logistic" and not params.regularize_bias:
+        found["intercept_bound"] = _INTERCEPT_BOUND
+        report.note(
+            "regularize_bias: false leaves entities whose labels are all alike without an "
+            "optimum: their intercept stops at intercept_bound "
+            f"({_INTERCEPT_BOUND:g}), GDMix's where its solver does"
+        )
     _notes(params, task, report)
     return found
 
@@ -236,9 +246,4 @@ def _notes(params: Params, task: str, report: Report) -> None:
         report.note(
             "coefficients stay as they are; GDMix zeroes those of at most 1e-4 "
             "(sparsity_threshold: 1.0e-4 does so here)"
-        )
-    if not params.regularize_bias and hasattr(params, "partition_entity") and task == "logistic":
-        report.note(
-            "regularize_bias: false leaves entities whose labels are all alike without an "
-            "optimum: their intercept stops at intercept_bound (10), GDMix's where its solver does"
         )

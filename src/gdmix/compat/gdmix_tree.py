@@ -9,29 +9,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.types as pat
 from numpy.typing import NDArray
 
 from gdmix.compat.gdmix_data import Params, is_external
 from gdmix.compat.gdmix_options import GdmixConfig, RandomParams
 from gdmix.data.dataset import Dataset
-from gdmix.data.formats.avro_records import Record, write_records
+from gdmix.data.formats import avro
 from gdmix.metrics import Evaluation
+from gdmix.models.mixed import Mixed
 from gdmix.store.aside import replacing
+from gdmix.store.foreign_scores import ScoreNames, gdmix_record, gdmix_scores
+from gdmix.store.gdmix import MODELS, write_gdmix
 from gdmix.store.run import write_json
 from gdmix.workflow import Beside, Run
 
-Floats = NDArray[np.float64]
-
 _FOLDERS = {"train": "train_scores", "validation": "validation_scores"}
-_BATCH = 1 << 14
 
 
 class GdmixTree(Beside):
@@ -46,32 +44,35 @@ class GdmixTree(Beside):
     def __init__(self, config: GdmixConfig) -> None:
         self._coordinates = config.coordinates()
 
+    def model(self, run: Run) -> None:
+        """Write the models of all coordinates that were learnt."""
+        if run.options.output_mode == "none":
+            return
+        learnt = {
+            name: part
+            for name, part in run.model.parts.items()
+            if name in self._coordinates and not is_external(self._coordinates[name])
+        }
+        for name in learnt:
+            # those of a run that was cut off here
+            shutil.rmtree(run.path / name / MODELS, ignore_errors=True)
+        write_gdmix(run.path, run.options, Mixed(learnt, run.model.indexes))
+
     def scores(self, run: Run, split: str, rows: Dataset, table: pa.Table) -> None:
         """Write scores of a split, up to each coordinate and its own; and metrics of validation."""
         if run.options.output_mode == "none":
             return
-        total = np.array(rows.offset)
+        total = rows.offset
         for name in run.options.coordinates:
-            own = table[f"score_{name}"].to_numpy()
-            total = total + own
+            total = total + table[f"score_{name}"].to_numpy()
             params = self._coordinates.get(name)
-            if params is None:
+            if params is None or is_external(params):
                 continue
             if split == "validation" or params.writes_training_scores:
                 path = run.path / name / _scores_file(split, params)
-                _write_scores(path, params, _Scored(table, rows, total, own))
-            if split == "validation" and not is_external(params):
+                _write_scores(path, run, name, params, table)
+            if split == "validation":
                 _write_metric(run, name, rows, total)
-
-
-class _Scored:
-    """Columns of a table of scores, and the scores up to one coordinate."""
-
-    def __init__(self, table: pa.Table, rows: Dataset, total: Floats, own: Floats) -> None:
-        self.uid = table["uid"].combine_chunks()
-        self.total, self.own = total, own
-        self.label = rows.label if rows.has_label else None
-        self.weight = table["weight"].to_numpy() if "weight" in table.column_names else None
 
 
 def _scores_file(split: str, params: Params) -> Path:
@@ -83,52 +84,25 @@ def _scores_file(split: str, params: Params) -> Path:
     return folder / "partitionId=0" / name
 
 
-def _write_scores(path: Path, params: Params, scored: _Scored) -> None:
-    schema, columns = _columns(params, scored)
-    with replacing(path) as aside:
-        write_records(aside, schema, _records(columns), codec="deflate")
-
-
-def _columns(params: Params, scored: _Scored) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the schema that GDMix gives its scores, and the columns of it.
-
-    Labels that are no whole numbers, and weights with fractions, are kept: GDMix cuts them off.
-    """
+def _write_scores(path: Path, run: Run, name: str, params: Params, table: pa.Table) -> None:
     driver = params.gdmix_config
-    uid = "long" if pat.is_integer(scored.uid.type) else "string"
-    fields: list[dict[str, Any]] = [
-        {"name": driver.uid_column_name, "type": uid},
-        {"name": driver.prediction_score_column_name, "type": "float"},
-    ]
-    columns: dict[str, Any] = {
-        driver.uid_column_name: scored.uid,
-        driver.prediction_score_column_name: scored.total,
-    }
-    label = driver.label_column_name
-    if label is not None and scored.label is not None:
-        whole = bool((scored.label == np.rint(scored.label)).all())
-        kind = "int" if whole else "double"
-        fields.append({"name": label, "type": ["null", kind], "default": None})
-        columns[label] = scored.label.astype(np.int64) if whole else scored.label
-    weight = driver.weight_column_name
-    if weight is not None and scored.weight is not None:
-        fields.append({"name": weight, "type": "float"})
-        columns[weight] = scored.weight
-    own = driver.prediction_score_per_coordinate_column_name
-    fields.append({"name": own, "type": "float"})
-    columns[own] = scored.own
-    return {"name": "validation_result", "type": "record", "fields": fields}, columns
+    names = ScoreNames(
+        driver.uid_column_name,
+        driver.prediction_score_column_name,
+        driver.prediction_score_per_coordinate_column_name,
+        driver.label_column_name or ScoreNames().label,
+        driver.weight_column_name or ScoreNames().weight,
+    )
+    scores = gdmix_scores(table, run.options, name, names, texts=True)
+    with (
+        replacing(path) as aside,
+        avro.open_writer(aside, scores.schema, gdmix_record(scores, names)) as writer,
+    ):
+        for batch in scores.to_batches():
+            writer.write(batch)
 
 
-def _records(columns: Mapping[str, Any]) -> Iterator[Record]:
-    rows = len(next(iter(columns.values())))
-    for first in range(0, rows, _BATCH):
-        parts = [column[first : first + _BATCH].tolist() for column in columns.values()]
-        for values in zip(*parts, strict=True):
-            yield dict(zip(columns, values, strict=True))
-
-
-def _write_metric(run: Run, name: str, rows: Dataset, total: Floats) -> None:
+def _write_metric(run: Run, name: str, rows: Dataset, total: NDArray[np.float64]) -> None:
     """Write the metric as GDMix computes it: every row counts once, whatever its weight."""
     evaluator = run.options.evaluators[0]
     even = replace(rows, weight=np.ones(rows.rows))

@@ -99,6 +99,11 @@ def read_model(path: Path) -> Saved:
     return Saved(options, Mixed(parts, indexes, statistics), manifest["training"])
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a folder is a model directory of ours, or a run that holds one."""
+    return (model_folder(path) / _MANIFEST).is_file()
+
+
 def model_folder(path: Path) -> Path:
     """Return the model directory: the path itself, or the one inside a run."""
     return path / "model" if (path / "model" / _MANIFEST).is_file() else path

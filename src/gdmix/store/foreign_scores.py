@@ -30,6 +30,8 @@ def gdmix_scores(
     options: ModelOptions,
     coordinate: str | None = None,
     names: ScoreNames | None = None,
+    *,
+    texts: bool = False,
 ) -> pa.Table:
     """Return scores as GDMix has them: in single precision, the label as a whole number.
 
@@ -44,6 +46,8 @@ def gdmix_scores(
         The scores after the update of this one: those before it are its offset. Without one, the
         scores of the whole model on the sample's offset.
     names : ScoreNames, optional
+    texts : bool
+        Whether uids may be text, which GDMix does not know.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def gdmix_scores(
     later = sequence[upto:]
     score = scores["score"].to_numpy() - _sum(scores, later)
     columns = {
-        names.uid: _whole(scores["uid"]),
+        names.uid: _whole(scores["uid"], texts=texts),
         names.score: pa.array(score, pa.float32()),
     }
     if "label" in scores.column_names:
@@ -73,6 +77,7 @@ def gdmix_record(table: pa.Table, names: ScoreNames | None = None) -> dict[str, 
     """Return the Avro schema of scores as `gdmix_scores` gives them."""
     label = (names or ScoreNames()).label
     kinds = {pa.int64(): "long", pa.int32(): "int", pa.float32(): "float", pa.float64(): "double"}
+    kinds[pa.string()] = "string"
     fields: list[dict[str, Any]] = []
     for field in table.schema:
         kind = kinds[field.type]
@@ -140,10 +145,12 @@ def _sum(scores: pa.Table, coordinates: list[str]) -> NDArray[np.float64]:
     return total
 
 
-def _whole(uid: pa.ChunkedArray) -> pa.Array:
+def _whole(uid: pa.ChunkedArray, *, texts: bool) -> pa.Array:
     try:
         return uid.combine_chunks().cast(pa.int64())
     except pa.ArrowInvalid as error:
+        if texts:
+            return uid.combine_chunks().cast(pa.string())
         problem = f"a uid is no whole number ({error})"
         hint = "write Parquet, or Photon-ML's records"
         raise DataError("column 'uid'", problem, "whole numbers, as GDMix has them", hint) from None

@@ -9,7 +9,7 @@ from typing import Any
 from gdmix.config import ModelOptions
 from gdmix.errors import ConfigError
 from gdmix.initial import Initial, require_initial
-from gdmix.store.directory import Saved, model_folder, read_model
+from gdmix.store.directory import Saved, is_ours, model_folder, read_model
 from gdmix.store.foreign import Layout, load_foreign
 from gdmix.store.gdmix import gdmix_layout, is_gdmix
 from gdmix.store.photon import is_photon, photon_layout
@@ -71,6 +71,9 @@ def load_initial(options: ModelOptions) -> Initial | None:
 
 
 def _foreign(path: Path) -> Layout | None:
+    if is_ours(path):
+        # a run of GDMix's own configuration holds its tree beside our model
+        return None
     if is_photon(path):
         return photon_layout(path)
     return gdmix_layout(path) if is_gdmix(path) else None
