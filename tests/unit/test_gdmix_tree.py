@@ -148,6 +148,23 @@ def test_texts_as_uids_and_labels_with_fractions(config, tmp_path):
     assert summary == {"mse": pytest.approx(np.mean(errors), abs=1e-6)}
 
 
+@pytest.mark.parametrize("penalized", [True, False])
+def test_linear_regression_is_at_the_optimum_of_gdmix_objective(config, tmp_path, penalized):
+    """GDMix: sum of weight * (s - y)^2, plus l2/2 times the squared norm; solved directly."""
+    del config["random_effect_config"]
+    fixed = config["fixed_effect_config"]["global"]
+    fixed["gdmix_config"]["model_type"] = "linear_regression"
+    fixed |= {"l2_reg_weight": 7.0, "regularize_bias": penalized}
+    out = run(config, tmp_path)
+    rows = pq.read_table(tmp_path / "training" / "a.parquet")
+    x = np.column_stack([np.ones(ROWS), rows["x"].to_numpy()])
+    weighted = x.T * rows["w"].to_numpy()
+    held = np.diag([7.0 if penalized else 0.0, 7.0])
+    best = np.linalg.solve(2 * weighted @ x + held, 2 * weighted @ rows["y"].to_numpy())
+    found = load(out).model_.parts["global"].coefficients
+    np.testing.assert_allclose(found, best, atol=1e-8, rtol=0)
+
+
 def test_without_validation_data_there_are_no_metrics(config, tmp_path):
     for section in ("fixed_effect_config", "random_effect_config"):
         for params in config[section].values():
