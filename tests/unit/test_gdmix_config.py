@@ -1,18 +1,21 @@
 """GDMix's configuration, key by key: what it becomes, and what is refused."""
 
+import copy
 import json
 import math
 
 import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gdmix.compat.configs import converted, prepare
 from gdmix.compat.gdmix_config import convert, is_gdmix_config, tolerance_of
-from gdmix.compat.gdmix_options import FixedParams, RandomParams, idle_reason
+from gdmix.compat.gdmix_options import FixedParams, GdmixParams, RandomParams, idle_reason
 from gdmix.config import TrainOptions
 from gdmix.data.formats.tfrecord_writer import open_writer
-from gdmix.errors import ConfigError
+from gdmix.errors import ConfigError, GdmixError
 
 DRIVER = {"uid_column_name": "uid", "label_column_name": "y", "weight_column_name": "w"}
 
@@ -375,3 +378,44 @@ def test_overrides_are_of_our_options(config, tmp_path):
     path.write_text(yaml.safe_dump(config))
     found = prepare(path, ("coordinates.global.l2=9", "sweeps=2")).options
     assert (found.coordinates["global"].l2, found.sweeps) == (9.0, 2)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=4,
+)
+PLACES = [
+    ("output_dir",),
+    ("fixed_effect_config",),
+    ("random_effect_config",),
+    ("fixed_effect_config", "global"),
+    ("random_effect_config", "per-user", "gdmix_config"),
+    *(("fixed_effect_config", "global", name) for name in FixedParams.model_fields),
+    *(("random_effect_config", "per-user", name) for name in RandomParams.model_fields),
+    *(("fixed_effect_config", "global", "gdmix_config", name) for name in GdmixParams.model_fields),
+]
+
+
+@given(place=st.sampled_from(PLACES), value=ANYTHING, past=st.booleans())
+def test_whatever_stands_there_is_taken_or_refused_clearly(place, value, past):
+    driver = {"uid_column_name": "uid", "label_column_name": "y"}
+    fixed = {"training_data_dir": "nowhere/a", "feature_bag": "a", "gdmix_config": driver}
+    random = {"training_data_dir": "nowhere/b", "partition_entity": "u", "gdmix_config": driver}
+    config = {
+        "output_dir": "out",
+        "fixed_effect_config": {"global": fixed},
+        "random_effect_config": {"per-user": random},
+    }
+    config = copy.deepcopy(config)
+    node = config
+    for name in place[:-1]:
+        node = node[name]
+    node[place[-1]] = value
+    if past and isinstance(config["fixed_effect_config"], dict):
+        config["random_effect_config"] = [config["random_effect_config"]]
+    try:
+        found = convert(config, "c.yaml")
+    except GdmixError:
+        return
+    TrainOptions.parse(found.options)
