@@ -123,6 +123,7 @@ class ModelOptions(Columns):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_locked()
+        self._check_labels()
         self._check_metrics()
         self._check_bags()
         for name, coordinate in self.coordinates.items():
@@ -137,6 +138,11 @@ class ModelOptions(Columns):
                 raise _invalid("locked", f"no coordinate {name!r}; {hint}")
         if len(set(self.locked)) == len(self.coordinates):
             raise _invalid("locked", "every coordinate is locked: nothing to train")
+
+    def _check_labels(self) -> None:
+        if self.positive_above is not None and self.kind.labels != "binary":
+            problem = f"found {self.positive_above:g}, though task {self.task!r} takes labels as "
+            raise _invalid("positive_above", problem + "they are; remove this option")
 
     def _check_metrics(self) -> None:
         for evaluator in self.evaluators:

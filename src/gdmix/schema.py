@@ -79,6 +79,17 @@ class Columns(Options):
     offset: str | None = Field(
         default=None, description="Column with a score to start from (default 0)."
     )
+    null_defaults: bool = Field(
+        default=False,
+        description="Whether a null weight is 1 and a null offset is 0, as in Photon-ML; either "
+        "is an error otherwise.",
+    )
+    positive_above: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Labels above this are 1 and all others 0, for tasks of labels 0 and 1; "
+        "Photon-ML takes 0.5.",
+    )
     unique_uid: bool = Field(default=False, description="Refuse data in which a uid repeats.")
 
     def roles(self) -> dict[str, str]:

@@ -61,7 +61,10 @@ class Watcher:
 
 
 class Beside:
-    """Writes more into a run directory before the run is a whole one; this one writes nothing."""
+    """Writes more into or beside a run directory, before the run is whole; this one nothing."""
+
+    def begin(self, path: Path, *, replace: bool) -> None:
+        """Hear that a run begins, before anything is read; raise where the place is taken."""
 
     def model(self, run: Run) -> None:
         """Hear of the finished model."""
@@ -123,7 +126,7 @@ def train(
     watcher : Watcher, optional
         Told what goes on.
     beside : Beside, optional
-        Writes more into the run directory.
+        Writes more into the run directory, or beside it.
 
     Raises
     ------
@@ -134,10 +137,11 @@ def train(
     """
     path = Path(options.output)
     require_validation(options, given=bool(options.validation))
-    watcher = watcher or Watcher()
+    watcher, beside = watcher or Watcher(), beside or Beside()
     clock = Stopwatch(watcher.stage)
     engine = LocalEngine(options.threads, watcher.share)
     with claimed(path, resume=resume, overwrite=overwrite):
+        beside.begin(path, replace=resume or overwrite)
         with second_hand(options):
             with clock.stage("kernels"):
                 warm_reading()
@@ -167,7 +171,7 @@ def train(
         with clock.stage("write"):
             model = Mixed(swept.best.parts, indexes, material.statistics)
             run = Run(path, options, model, swept, clock.seconds, notes)
-            _write(run, engine, {"train": rows, "validation": held_out}, beside or Beside())
+            _write(run, engine, {"train": rows, "validation": held_out}, beside)
         log.event("finish", seconds=clock.seconds)
     return run
 

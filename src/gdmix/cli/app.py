@@ -73,6 +73,10 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Override an option: --set coordinates.global.l2=3"),
     ] = None,
+    photon: Annotated[
+        str | None,
+        typer.Option(help="Photon-ML's training command, or @FILE that holds it, for a config."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was cut off.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace the run at the output.")] = False,
     quiet: Quiet = False,
@@ -80,40 +84,11 @@ def train(
 ) -> None:
     """Train a model and write a run directory: model, scores, metrics, report."""
     started = time.perf_counter()
-    from gdmix.cli.training import run_training
+    from gdmix.cli.training import chosen, run_training
 
     imports = time.perf_counter() - started
-    run_training(
-        _only(config, config_option),
-        tuple(set_ or ()),
-        Output(quiet, as_json),
-        resume=resume,
-        overwrite=overwrite,
-        imports=imports,
-    )
-
-
-def _only(argument: Path | None, option: Path | None) -> Path:
-    if (argument is None) == (option is None):
-        problem = "Give one config file: gdmix train CONFIG, or --config CONFIG."
-        raise typer.BadParameter(problem)
-    found = argument or option
-    assert found is not None
-    return found
-
-
-@app.command("convert-config")
-def convert_config(
-    config: Annotated[Path, typer.Argument(help="GDMix's configuration file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="YAML file to write.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Write what another program's configuration means here, and report what became of it."""
-    from gdmix.cli.converting import run_convert_config
-
-    run_convert_config(config, output, Output(quiet, as_json), overwrite=overwrite)
+    asked = chosen(config, config_option, photon, tuple(set_ or ()))
+    run_training(asked, Output(quiet, as_json), resume=resume, overwrite=overwrite, imports=imports)
 
 
 @app.command()
@@ -301,6 +276,44 @@ def init(
     from gdmix.cli.first_config import run_init
 
     run_init(data, validation, output, overwrite, Output(quiet))
+
+
+@app.command("convert-config")
+def convert_config(
+    config: Annotated[
+        Path | None, typer.Argument(help="GDMix's file, or one with Photon-ML's command line.")
+    ] = None,
+    photon: Annotated[
+        str | None, typer.Option(help="Photon-ML's command line itself, or @FILE.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="YAML file to write.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write what another program's configuration means here, and report what became of it."""
+    from gdmix.cli.configs import run_convert_config
+
+    run_convert_config(config, photon, output, Output(quiet, as_json), overwrite=overwrite)
+
+
+@app.command()
+def features(
+    data: DataPaths,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write lists to.")],
+    features: Annotated[
+        list[str] | None, typer.Option("--features", "-f", help="A column; repeat for several.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace lists that are there.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """List the distinct features of columns, a name and term a line: what `only` reads."""
+    from gdmix.cli.listing import run_features
+
+    run_features(data, features or [], output, Output(quiet, as_json), overwrite=overwrite)
 
 
 @app.command()

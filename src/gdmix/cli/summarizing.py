@@ -71,12 +71,18 @@ def _layout(source: Source, columns: list[str], config: Path | None) -> Layout:
             raise ConfigError("--features", "given with --config", hint="give one of the two")
         asked = TrainOptions.from_file(config).layout()
         return Layout(Columns(), {}, asked.shards, asked.options)
-    features = tuple(Feature(column=name) for name in columns or _possible(source))
+    features = tuple(Feature(column=name) for name in columns or possible_features(source))
     return Layout(Columns(), {}, {_ALL: features}, dict.fromkeys(features, "--features"))
 
 
-def _possible(source: Source) -> list[str]:
-    """Return the columns whose type can be a feature."""
+def possible_features(source: Source) -> list[str]:
+    """Return the columns whose type can be a feature.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
     found = []
     for name in source.schema.names:
         try:

@@ -4,30 +4,71 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.markup import escape
 
 from gdmix import jit
 from gdmix.cli.output import Output, command
 from gdmix.cli.progress import TrainingTable, kept, show_points, warnings
-from gdmix.compat.configs import prepare
+from gdmix.compat.configs import Prepared, prepare
+from gdmix.compat.photon_command import translate
+from gdmix.compat.photon_tree import PhotonTree
+from gdmix.compat.photon_words import command_text, is_command_file
 from gdmix.config import TrainOptions
-from gdmix.errors import MissingExtraError
+from gdmix.errors import ConfigError, MissingExtraError
 from gdmix.history import as_plain
 from gdmix.workflow import Run, train
 
 
+class Asked(NamedTuple):
+    """What is to be trained.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    again : list of str
+        The words of the command line that name it.
+    overwrite : bool
+        Whether it says itself that its output may be replaced.
+    """
+
+    prepared: Prepared
+    again: list[str]
+    overwrite: bool = False
+
+
+def chosen(
+    config: Path | None, option: Path | None, photon: str | None, overrides: tuple[str, ...]
+) -> Asked:
+    """Read a config file, or a command line of Photon-ML's, which may be in the file too.
+
+    Raises
+    ------
+    ConfigError
+        There is not exactly one of them, or it is wrong.
+    """
+    given = [each for each in (config, option, photon) if each is not None]
+    if len(given) != 1:
+        problem = f"found {len(given)} of CONFIG, --config and --photon"
+        raise ConfigError("gdmix train", problem, "one of them")
+    path = config or option
+    sets = [word for assignment in overrides for word in ("--set", assignment)]
+    if path is not None and not is_command_file(path):
+        return Asked(prepare(path, overrides), [str(path), *sets])
+    text = f"@{path}" if photon is None else photon
+    found = translate(command_text(text))
+    options = found.with_overrides(overrides)
+    prepared = Prepared(options, found.report, PhotonTree(found.root))
+    return Asked(prepared, ["--photon", text, *sets], found.overwrite)
+
+
 def run_training(
-    config: Path,
-    overrides: tuple[str, ...],
-    out: Output,
-    *,
-    resume: bool,
-    overwrite: bool,
-    imports: float,
+    asked: Asked, out: Output, *, resume: bool, overwrite: bool, imports: float
 ) -> None:
     """Train, showing a growing table, then write the report and say what to do next."""
-    options, theirs, beside = prepare(config, overrides)
+    options, theirs, beside = asked.prepared
+    overwrite = overwrite or (asked.overwrite and not resume)
     if not jit.is_compiled():
         out.say("[dim]compiling kernels for the first run; they are cached afterwards[/dim]")
     table = TrainingTable(out.console, options)
@@ -37,7 +78,8 @@ def run_training(
     except KeyboardInterrupt:
         # checkpoints of an earlier run are no work of this one, unless it went on with them
         if (table.began or resume) and (Path(options.output) / "checkpoints").is_dir():
-            raise KeyboardInterrupt(_resuming(config, overrides)) from None
+            again = command("train", *asked.again, "--resume")
+            raise KeyboardInterrupt(f"stopped; `{again}` goes on") from None
         raise
     known = [] if theirs is None else theirs.summary()
     _conclude(options, run, out, {"imports": imports, **run.seconds}, known)
@@ -107,8 +149,3 @@ def _next(run: Run) -> list[str]:
         command("evaluate", model, data, *joined),
         command("predict", model, data, *joined, "--output", "scores.parquet"),
     ]
-
-
-def _resuming(config: Path, overrides: tuple[str, ...]) -> str:
-    again = [word for assignment in overrides for word in ("--set", assignment)]
-    return f"stopped; `{command('train', config, *again, '--resume')}` goes on"

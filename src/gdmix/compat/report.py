@@ -44,7 +44,7 @@ class Report:
         lines = list(self.notes)
         if self.ignored:
             # an option of several coordinates is named once
-            names = dict.fromkeys(name.rpartition(".")[2] for name, _ in self.ignored)
+            names = dict.fromkeys(_last(name) for name, _ in self.ignored)
             lines.append(f"without a meaning here, and passed over: {', '.join(names)}")
         return lines
 
@@ -59,3 +59,8 @@ class Report:
         if self.notes:
             parts += ["", "to know", *(f"  {note}" for note in self.notes)]
         return "\n".join(parts) + "\n"
+
+
+def _last(name: str) -> str:
+    """Return the last part of ``random_effect_config.per-user.x``, or of ``--x per-user: x.y``."""
+    return name.rpartition(": ")[2] if name.startswith("--") else name.rpartition(".")[2]

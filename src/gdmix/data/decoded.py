@@ -22,6 +22,8 @@ from gdmix.data.place import Place
 from gdmix.data.source import Batch, Source, require_columns
 from gdmix.schema import Feature
 
+_DEFAULTS = {"weight": 1.0, "offset": 0.0}
+
 
 class DecodedBatch(NamedTuple):
     """What is kept of a record batch.
@@ -142,11 +144,14 @@ class Decoding:
     def _numbers(
         self, columns: dict[str, pa.Array], place: Place
     ) -> dict[str, NDArray[np.float64]]:
-        numbers = {
-            role: validation.numbers(columns[name], role, name, place)
-            for role, name in self._roles.items()
-            if role in {"weight", "offset"}
-        }
+        numbers = {}
+        for role, default in _DEFAULTS.items():
+            if role in self._roles:
+                name = self._roles[role]
+                array = columns[name]
+                if self._layout.columns.null_defaults:
+                    array = validation.without_nulls(array, default)
+                numbers[role] = validation.numbers(array, role, name, place)
         if "label" in self._roles:
             numbers["label"] = self._labels(columns[self._roles["label"]], place)
         if "weight" in numbers:
@@ -155,9 +160,13 @@ class Decoding:
 
     def _labels(self, array: pa.Array, place: Place) -> NDArray[np.float64]:
         column = self._roles["label"]
+        above = self._layout.columns.positive_above
         if not self._check_labels:
-            return validation.known_numbers(array, "label", column, place)
+            labels = validation.known_numbers(array, "label", column, place)
+            return labels if above is None else validation.split_at(labels, above)
         labels = validation.numbers(array, "label", column, place)
+        if above is not None:
+            labels = validation.split_at(labels, above)
         allowed = self._layout.labels, self._layout.labels_of
         validation.require_labels(labels, *allowed, column, place)
         return labels

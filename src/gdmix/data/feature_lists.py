@@ -1,6 +1,7 @@
 """Lists of features in files: what an index stands for, and which features are wanted at all.
 
-GDMix's lists have a line ``name,term`` for each index; in Photon-ML's sets a tab parts the two.
+GDMix's lists have a line ``name,term`` for each index; in Photon-ML's sets a tab parts the two, or
+they are Avro records.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import csv
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gdmix.data.formats.avro_records import read_records
 from gdmix.data.piece import SEPARATOR, Piece
 from gdmix.data.place import Place
 from gdmix.errors import DataError
@@ -57,6 +60,9 @@ def read_list(path: str) -> pa.StringArray:
 def _read(stamps: tuple[tuple[str, int], ...]) -> pa.StringArray:
     keys: list[str] = []
     for file, _ in stamps:
+        if file.endswith(".avro"):
+            keys += [_key(file, record) for record in read_records(Path(file))]
+            continue
         try:
             lines = Path(file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -70,6 +76,14 @@ def _read(stamps: tuple[tuple[str, int], ...]) -> pa.StringArray:
             name, *term = row
             keys.append(SEPARATOR.join([name, *(term or [""])]))
     return pa.array(keys, pa.string())
+
+
+def _key(file: str, record: dict[str, Any]) -> str:
+    """Return the key of a record with a name and a term, as Photon-ML's selected features."""
+    name, term = record.get("name"), record.get("term") or ""
+    if not isinstance(name, str) or not isinstance(term, str):
+        raise DataError(file, f"found a record of {', '.join(record)}", "strings name and term")
+    return SEPARATOR.join([name, term])
 
 
 def _named(piece: Piece, names: pa.StringArray, feature: Feature, place: Place) -> Piece:

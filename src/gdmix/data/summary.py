@@ -23,7 +23,7 @@ def summarize(source: Source, layout: Layout) -> tuple[Indexes, dict[str, Statis
     DataError
         A column is missing or of a wrong type, or holds a value that cannot be a feature.
     """
-    indexes = _indexes(source, layout)
+    indexes = features_of(source, layout)
     found: dict[str, Moments] = {}
     for rows in read_stream(source, layout, indexes):
         for shard, csr in rows.shards.items():
@@ -32,7 +32,14 @@ def summarize(source: Source, layout: Layout) -> tuple[Indexes, dict[str, Statis
     return indexes, {shard: Statistics.of(all_rows) for shard, all_rows in found.items()}
 
 
-def _indexes(source: Source, layout: Layout) -> Indexes:
+def features_of(source: Source, layout: Layout) -> Indexes:
+    """Return the features of every shard of a source, streamed.
+
+    Raises
+    ------
+    DataError
+        As `summarize` does.
+    """
     shards = {shard: Shard() for shard in layout.shards}
     for batch in Decoding(source, layout, label=False).batches():
         for shard, features in layout.shards.items():

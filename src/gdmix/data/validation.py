@@ -37,6 +37,20 @@ def numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np
     return values
 
 
+def without_nulls(array: pa.Array, default: float) -> pa.Array:
+    """Return a column of numbers in which a null is `default`; other columns as they are."""
+    if pat.is_null(array.type):
+        return pa.array(np.full(len(array), default))
+    if not array.null_count or not is_number(array.type):
+        return array
+    return pc.fill_null(array.cast(pa.float64(), safe=False), default)
+
+
+def split_at(labels: NDArray[np.float64], above: float) -> NDArray[np.float64]:
+    """Return 1 for labels above a number and 0 for all others; what is missing stays NaN."""
+    return np.where(np.isnan(labels), np.nan, labels > above)
+
+
 def known_numbers(array: pa.Array, role: str, column: str, place: Place) -> NDArray[np.float64]:
     """Return a column as float64, NaN where it is null.
 
