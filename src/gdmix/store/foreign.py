@@ -181,5 +181,5 @@ def _options(
             "features": [] if len(own.keys) == 1 and own.intercept else [each.shard],
             "intercept": own.intercept,
         }
-    roles = {"label": "response", "uid": "uid", "weight": "weight"}
+    roles = {"label": "response", "uid": "uid", "weight": "weight", "null_defaults": True}
     return {"task": task or "logistic", **roles, "coordinates": coordinates}

@@ -53,9 +53,10 @@ def _coordinates(path: Path) -> dict[str, Path]:
     """Return the folders of models by the name of their coordinate."""
     if not path.is_dir():
         return {}
-    if _holds_models(path):
-        own = path.resolve()
-        return {(own.parent if own.name == MODELS else own).name: path}
+    for place in (path, path / MODELS):
+        if _holds_models(place):
+            own = place.resolve()
+            return {(own.parent if own.name == MODELS else own).name: place}
     found = {}
     for folder in sorted(item for item in path.iterdir() if item.is_dir()):
         for place in (folder / MODELS, folder):
