@@ -47,7 +47,7 @@ def _conclude(options: TrainOptions, run: Run, out: Output, seconds: dict[str, f
         show_points(run.swept, out)
     for line in kept(run.history):
         out.say(f"[dim]{escape(line)}[/dim]")
-    for line in [*run.notes, *warnings(run.history)]:
+    for line in [*run.notes["days"], *run.notes["joins"], *warnings(run.history)]:
         out.say(f"[yellow]note:[/yellow] {escape(line)}")
     stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
     out.say(f"\n[dim]seconds: {stages}[/dim]")
