@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.types as pat
 
+from gdmix.data.ahead import ahead
 from gdmix.data.arrowtypes import plain
 from gdmix.data.formats import avro_records
 from gdmix.data.formats.avro_columns import BrokenError, Decoded
@@ -55,30 +56,35 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     chosen = pa.schema([known.field(name) for name in schema.names])
     program = compile_program(_fields(str(path), path.stat().st_mtime_ns), chosen)
     with opened(path) as container:
-        for blocks in _together(container):
+        # one thread unpacks blocks while another decodes those before
+        for group in ahead(_groups(container)):
             batch = None
-            if program is not None and schema.names and _length(blocks) <= _MOST_BYTES:
-                batch = _decoded(container, program, blocks, schema.names)
+            if program is not None and schema.names and group.bytes <= _MOST_BYTES:
+                batch = _decoded(container, program, group.blocks, schema.names)
             if batch is None:
-                rows = list(chain.from_iterable(records_of(container, blocks, wanted)))
+                rows = list(chain.from_iterable(records_of(container, group.blocks, wanted)))
                 batch = batch_of(path, rows, schema.names, known)
             yield batch
 
 
-def _together(container: Container) -> Iterator[list[Block]]:
-    """Yield blocks that make a batch."""
-    blocks: list[Block] = []
+class _Group(NamedTuple):
+    """Blocks that make a batch."""
+
+    blocks: list[Block]
+    rows: int
+    bytes: int
+
+
+def _groups(container: Container) -> Iterator[_Group]:
+    group = _Group([], 0, 0)
     for block in container.blocks():
-        blocks.append(block)
-        if sum(b.records for b in blocks) >= _ROWS or _length(blocks) >= _BATCH_BYTES:
-            yield blocks
-            blocks = []
-    if sum(block.records for block in blocks):
-        yield blocks
-
-
-def _length(blocks: list[Block]) -> int:
-    return sum(len(block.data) for block in blocks)
+        group.blocks.append(block)
+        group = _Group(group.blocks, group.rows + block.records, group.bytes + len(block.data))
+        if group.rows >= _ROWS or group.bytes >= _BATCH_BYTES:
+            yield group
+            group = _Group([], 0, 0)
+    if group.rows:
+        yield group
 
 
 def _decoded(

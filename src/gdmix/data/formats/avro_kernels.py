@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.data.formats.examples_wire import read_varint
-from gdmix.jit import inner_kernel, kernel
+from gdmix.jit import inlined_kernel, inner_kernel, kernel
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
 # instructions that read or write a value; an output below 0 is nowhere
-TEXT, DOUBLE, LONG, LONG_AS_REAL, FLOAT, BOOLEAN, BOOLEAN_AS_REAL, CODE, PUT, SKIP = range(10)
+TEXT, LONG, CODE, LONG_AS_REAL, DOUBLE, BOOLEAN, FLOAT, BOOLEAN_AS_REAL, SKIP, PUT = range(10)
 # instructions that decide what comes next
 UNION, ITEMS, ITEM_END, JUMP, LEAVE, RECORD_END = range(10, 16)
 
@@ -53,7 +53,7 @@ class Outputs(NamedTuple):
     single: NDArray[np.float32]
 
 
-@inner_kernel
+@inlined_kernel
 def read_long(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Return a number in zigzag code, and where it ends; -1 where it does not end in time."""
     value, stop = read_varint(data, at, end)
@@ -71,70 +71,29 @@ def _half(data: Bytes, at: int) -> int:
     )
 
 
-@inner_kernel
-def _put(out: Outputs, number: int, value: int) -> None:
-    if number >= 0:
-        out.words[out.tops[number]] = value
-        out.tops[number] += 1
-
-
-@inner_kernel
-def _put_real(out: Outputs, number: int, value: float) -> None:
-    if number >= 0:
-        out.reals[out.tops[number]] = value
-        out.tops[number] += 1
-
-
-@inner_kernel
-def _read_number(
-    op: int, number: int, argument: int, data: Bytes, at: int, end: int, out: Outputs
-) -> int:
-    """Read a value that is coded as a number; return where it ends, -1 if it is broken."""
-    value, at = read_long(data, at, end)
-    if at < 0:
-        return at
-    if op == LONG:
-        _put(out, number, value)
-    elif op == LONG_AS_REAL:
-        _put_real(out, number, np.float64(value))
-    elif op == CODE:
-        if value < 0 or value >= argument:
-            return _NOWHERE
-        _put(out, number, value)
-    else:
-        if value < 0 or value > end - at:
-            return _NOWHERE
-        _put(out, number, at)
-        _put(out, number, value)
-        at += value
-    return at
-
-
-@inner_kernel
-def _read_value(
-    op: int, number: int, argument: int, data: Bytes, at: int, end: int, out: Outputs
-) -> int:
-    """Carry out an instruction of the first kind; return where its value ends, -1 if broken."""
+@inlined_kernel
+def _read_word(op: int, argument: int, data: Bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Return a value that is no float, where it begins and where it ends; -1 if it is broken."""
+    if op <= LONG_AS_REAL:
+        value, start = read_long(data, at, end)
+        at = start
+        if op == TEXT and at >= 0:
+            at = at + value if 0 <= value <= end - at else _NOWHERE
+        elif op == CODE and not 0 <= value < argument:
+            at = _NOWHERE
+        return value, start, at
     if op == PUT:
-        _put(out, number, argument)
-        return at
-    if op in (TEXT, LONG, LONG_AS_REAL, CODE):
-        return _read_number(op, number, argument, data, at, end, out)
+        return argument, at, at
     if argument > end - at:
-        return _NOWHERE
+        return 0, at, _NOWHERE
+    value = 0
     if op == DOUBLE:
-        _put(out, number, _half(data, at) | _half(data, at + 4) << 32)
+        value = _half(data, at) | _half(data, at + 4) << 32
     elif op == FLOAT:
-        out.pattern[0] = np.uint32(_half(data, at))
-        _put_real(out, number, np.float64(out.single[0]))
-    elif op == BOOLEAN:
-        _put(out, number, int(data[at] != 0))
-    elif op == BOOLEAN_AS_REAL:
-        _put_real(out, number, np.float64(data[at] != 0))
-    elif number >= 0:
-        _put(out, number, at)
-        _put(out, number, argument)
-    return at + argument
+        value = _half(data, at)
+    elif op < SKIP:
+        value = int(data[np.uint64(at)] != 0)
+    return value, at, at + argument
 
 
 @inner_kernel
@@ -158,7 +117,11 @@ def _decode_record(
     code: NDArray[np.int64],
     jumps: Places,
     stack: NDArray[np.int64],
-    out: Outputs,
+    words: Places,
+    reals: NDArray[np.float64],
+    tops: Places,
+    pattern: NDArray[np.uint32],
+    single: NDArray[np.float32],
 ) -> tuple[int, int]:
     """Decode one record; return where it ends, and how that went."""
     line, level = 0, -1
@@ -166,7 +129,23 @@ def _decode_record(
         op, number, argument = code[line, 0], code[line, 1], code[line, 2]
         line += 1
         if op < UNION:
-            at = _read_value(op, number, argument, data, at, end, out)
+            word, start, at = _read_word(op, argument, data, at, end)
+            if number < 0:
+                continue
+            top = tops[number]
+            if op == TEXT or op == SKIP:  # noqa: SIM109 - compiled
+                words[top] = start
+                words[top + 1] = at - start
+                tops[number] = top + 2
+                continue
+            if op == FLOAT:
+                pattern[0] = np.uint32(word)
+                reals[top] = np.float64(single[0])
+            elif op == LONG_AS_REAL or op == BOOLEAN_AS_REAL:  # noqa: SIM109 - compiled
+                reals[top] = np.float64(word)
+            else:
+                words[top] = word
+            tops[number] = top + 1
         elif op == UNION:
             branch, at = read_long(data, at, end)
             if branch < 0 or branch >= argument:
@@ -183,7 +162,9 @@ def _decode_record(
                 line = line if stack[level, 0] else argument
             stack[level, 0] -= 1
         elif op == LEAVE:
-            _put(out, number, stack[level, 1])
+            if number >= 0:
+                words[tops[number]] = stack[level, 1]
+                tops[number] += 1
             level -= 1
         elif op == JUMP:
             if argument < 0:
@@ -227,11 +208,14 @@ def decode(
     int, int
         The block, and the record within it, where decoding ended.
     """
+    words, reals, tops, pattern, single = out
     at = 0
     for block in range(len(ends)):
         end = ends[block]
         for record in range(counts[block]):
-            at, status = _decode_record(data, at, end, code, jumps, stack, out)
+            at, status = _decode_record(
+                data, at, end, code, jumps, stack, words, reals, tops, pattern, single
+            )
             if status != WHOLE:
                 return status, block, record
         if at != end:
