@@ -88,7 +88,7 @@ def _read_word(op: int, argument: int, data: Bytes, at: int, end: int) -> tuple[
         return 0, at, _NOWHERE
     value = 0
     if op == DOUBLE:
-        value = _half(data, at) | _half(data, at + 4) << 32
+        value = int(np.int64(_half(data, at)) | np.int64(_half(data, at + 4)) << np.int64(32))
     elif op == FLOAT:
         value = _half(data, at)
     elif op < SKIP:
