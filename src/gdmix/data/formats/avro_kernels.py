@@ -126,26 +126,28 @@ def _decode_record(
     """Decode one record; return where it ends, and how that went."""
     line, level = 0, -1
     while at >= 0:
-        op, number, argument = code[line, 0], code[line, 1], code[line, 2]
+        place = np.uint64(line)
+        op, number, argument = code[place, 0], code[place, 1], code[place, 2]
         line += 1
         if op < UNION:
             word, start, at = _read_word(op, argument, data, at, end)
             if number < 0:
                 continue
-            top = tops[number]
+            slot = np.uint64(number)
+            top = tops[slot]
             if op == TEXT or op == SKIP:  # noqa: SIM109 - compiled
-                words[top] = start
-                words[top + 1] = at - start
-                tops[number] = top + 2
+                words[np.uint64(top)] = start
+                words[np.uint64(top + 1)] = at - start
+                tops[slot] = top + 2
                 continue
             if op == FLOAT:
                 pattern[0] = np.uint32(word)
-                reals[top] = np.float64(single[0])
+                reals[np.uint64(top)] = np.float64(single[0])
             elif op == LONG_AS_REAL or op == BOOLEAN_AS_REAL:  # noqa: SIM109 - compiled
-                reals[top] = np.float64(word)
+                reals[np.uint64(top)] = np.float64(word)
             else:
-                words[top] = word
-            tops[number] = top + 1
+                words[np.uint64(top)] = word
+            tops[slot] = top + 1
         elif op == UNION:
             branch, at = read_long(data, at, end)
             if branch < 0 or branch >= argument:
@@ -154,13 +156,15 @@ def _decode_record(
         elif op == ITEMS:
             level += 1
             stack[level, 0] = stack[level, 1] = 0
+            line = argument
         elif op == ITEM_END:
-            # number: the least bytes of an item; argument: the line behind the last item
+            # number: the least bytes of an item; argument: the line that an item begins at
             if stack[level, 0] == 0:
                 stack[level, 0], at = _next_items(data, at, end, number)
                 stack[level, 1] += stack[level, 0]
-                line = line if stack[level, 0] else argument
-            stack[level, 0] -= 1
+            if stack[level, 0] > 0:
+                stack[level, 0] -= 1
+                line = argument
         elif op == LEAVE:
             if number >= 0:
                 words[tops[number]] = stack[level, 1]

@@ -169,7 +169,8 @@ class _Compiler:
         for k, branch in enumerate(schema):
             self.jumps[first + k] = len(self.code)
             self._there(branch, shape)
-            exits.append(self.emit(run.JUMP))
+            if k < len(schema) - 1:
+                exits.append(self.emit(run.JUMP))
         for line in exits:
             self.code[line] = (run.JUMP, NOWHERE, len(self.code))
 
@@ -193,13 +194,12 @@ class _Compiler:
         inside = schema["values" if is_map else "items"]
         self._level += 1
         self.depth = max(self.depth, self._level)
-        self.emit(run.ITEMS)
-        start = self.emit(run.ITEM_END)
+        start = self.emit(run.ITEMS)
         if is_map:
             self.emit(run.TEXT, shape.parts[0].number if shape else NOWHERE)
         self.value(inside, shape and shape.parts[-1])
-        self.emit(run.JUMP, NOWHERE, start)
-        self.code[start] = (run.ITEM_END, _item_width(inside, is_map), len(self.code))
+        end = self.emit(run.ITEM_END, _item_width(inside, is_map), start + 1)
+        self.code[start] = (run.ITEMS, NOWHERE, end)
         self.emit(run.LEAVE, shape.number if shape else NOWHERE)
         self._level -= 1
 
