@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdmix.data.formats.examples_wire import read_varint
-from gdmix.jit import inlined_kernel, inner_kernel, kernel
+from gdmix.jit import inner_kernel, kernel
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
-# instructions that read or write a value; an output below 0 is nowhere
-TEXT, LONG, CODE, LONG_AS_REAL, DOUBLE, BOOLEAN, FLOAT, BOOLEAN_AS_REAL, SKIP, PUT = range(10)
+# instructions that begin with a number; an output below 0 is nowhere
+UNION, TEXT, LONG, LONG_AS_REAL, CODE = range(5)
+# instructions with a value of so many bytes as the argument says, but PUT, whose argument it is
+DOUBLE, FLOAT, BOOLEAN, BOOLEAN_AS_REAL, SKIP, PUT = range(5, 11)
 # instructions that decide what comes next
-UNION, ITEMS, ITEM_END, JUMP, LEAVE, RECORD_END = range(10, 16)
+ITEMS, ITEM_END, LEAVE, JUMP, RECORD_END = range(11, 16)
 
 WHOLE, BROKEN, FOREIGN = range(3)
 """How a decoding ended: well; bytes are wrong; a branch of a union has no place in its column."""
@@ -53,47 +55,15 @@ class Outputs(NamedTuple):
     single: NDArray[np.float32]
 
 
-@inlined_kernel
+@inner_kernel
 def read_long(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Return a number in zigzag code, and where it ends; -1 where it does not end in time."""
+    if at < end and data[np.uint64(at)] < 128:
+        # most lengths and branches: not worth a call
+        value = int(data[np.uint64(at)])
+        return (value >> 1) ^ -(value & 1), at + 1
     value, stop = read_varint(data, at, end)
     return int(((value >> 1) & _MOST) ^ -(value & 1)), stop
-
-
-@inner_kernel
-def _half(data: Bytes, at: int) -> int:
-    """Return four little-endian bytes as a number; a compiler makes one load of it."""
-    return int(
-        np.int64(data[np.uint64(at)])
-        | np.int64(data[np.uint64(at + 1)]) << 8
-        | np.int64(data[np.uint64(at + 2)]) << 16
-        | np.int64(data[np.uint64(at + 3)]) << 24
-    )
-
-
-@inlined_kernel
-def _read_word(op: int, argument: int, data: Bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Return a value that is no float, where it begins and where it ends; -1 if it is broken."""
-    if op <= LONG_AS_REAL:
-        value, start = read_long(data, at, end)
-        at = start
-        if op == TEXT and at >= 0:
-            at = at + value if 0 <= value <= end - at else _NOWHERE
-        elif op == CODE and not 0 <= value < argument:
-            at = _NOWHERE
-        return value, start, at
-    if op == PUT:
-        return argument, at, at
-    if argument > end - at:
-        return 0, at, _NOWHERE
-    value = 0
-    if op == DOUBLE:
-        value = int(np.int64(_half(data, at)) | np.int64(_half(data, at + 4)) << np.int64(32))
-    elif op == FLOAT:
-        value = _half(data, at)
-    elif op < SKIP:
-        value = int(data[np.uint64(at)] != 0)
-    return value, at, at + argument
 
 
 @inner_kernel
@@ -110,10 +80,11 @@ def _next_items(data: Bytes, at: int, end: int, width: int) -> tuple[int, int]:
 
 
 @inner_kernel
-def _decode_record(
+def _decode_block(
     data: Bytes,
     at: int,
     end: int,
+    records: int,
     code: NDArray[np.int64],
     jumps: Places,
     stack: NDArray[np.int64],
@@ -123,60 +94,96 @@ def _decode_record(
     pattern: NDArray[np.uint32],
     single: NDArray[np.float32],
 ) -> tuple[int, int]:
-    """Decode one record; return where it ends, and how that went."""
-    line, level = 0, -1
-    while at >= 0:
+    """Decode the records of a block; return how many are whole, and how that went.
+
+    One function, though a long one: a call that takes arrays costs more than an instruction does.
+    """
+    line, level, record = 0, -1, 0
+    while at >= 0 and record < records:
         place = np.uint64(line)
-        op, number, argument = code[place, 0], code[place, 1], code[place, 2]
+        op, slot, argument = code[place, 0], code[place, 1], code[place, 2]
         line += 1
-        if op < UNION:
-            word, start, at = _read_word(op, argument, data, at, end)
-            if number < 0:
+        if op <= PUT:
+            value, start = argument, at
+            if op <= CODE:
+                # most lengths and branches take one byte
+                if at < end and data[np.uint64(at)] < 128:
+                    value = np.int64(data[np.uint64(at)])
+                    value = (value >> 1) ^ -(value & 1)
+                    at += 1
+                else:
+                    value, at = read_long(data, at, end)
+                    if at < 0:
+                        break
+                start = at
+                if op == UNION:
+                    if value < 0 or value >= argument:
+                        break
+                    line = jumps[np.uint64(slot + value)]
+                    continue
+                if op == TEXT:
+                    if value < 0 or value > end - at:
+                        break
+                    at += value
+                elif op == CODE and (value < 0 or value >= argument):
+                    break
+            elif op < PUT:
+                if argument > end - at:
+                    break
+                at += argument
+            if slot < 0:
                 continue
-            slot = np.uint64(number)
-            top = tops[slot]
+            top = tops[np.uint64(slot)]
+            spot = np.uint64(top)
+            tops[np.uint64(slot)] = top + 1
             if op == TEXT or op == SKIP:  # noqa: SIM109 - compiled
-                words[np.uint64(top)] = start
+                words[spot] = start
                 words[np.uint64(top + 1)] = at - start
-                tops[slot] = top + 2
-                continue
-            if op == FLOAT:
-                pattern[0] = np.uint32(word)
-                reals[np.uint64(top)] = np.float64(single[0])
-            elif op == LONG_AS_REAL or op == BOOLEAN_AS_REAL:  # noqa: SIM109 - compiled
-                reals[np.uint64(top)] = np.float64(word)
+                tops[np.uint64(slot)] = top + 2
+            elif op == DOUBLE:
+                bits = np.int64(0)
+                for k in range(8):
+                    bits |= np.int64(data[np.uint64(start + k)]) << np.int64(8 * k)
+                words[spot] = bits
+            elif op == LONG_AS_REAL:
+                reals[spot] = np.float64(value)
+            elif op == FLOAT:
+                bits = np.int64(0)
+                for k in range(4):
+                    bits |= np.int64(data[np.uint64(start + k)]) << np.int64(8 * k)
+                pattern[0] = np.uint32(bits)
+                reals[spot] = np.float64(single[0])
+            elif op == BOOLEAN:
+                words[spot] = np.int64(data[np.uint64(start)] != 0)
+            elif op == BOOLEAN_AS_REAL:
+                reals[spot] = np.float64(data[np.uint64(start)] != 0)
             else:
-                words[np.uint64(top)] = word
-            tops[slot] = top + 1
-        elif op == UNION:
-            branch, at = read_long(data, at, end)
-            if branch < 0 or branch >= argument:
-                return at, BROKEN
-            line = jumps[number + branch]
-        elif op == ITEMS:
-            level += 1
-            stack[level, 0] = stack[level, 1] = 0
-            line = argument
+                words[spot] = value
         elif op == ITEM_END:
-            # number: the least bytes of an item; argument: the line that an item begins at
+            # slot: the least bytes of an item; argument: the line that an item begins at
             if stack[level, 0] == 0:
-                stack[level, 0], at = _next_items(data, at, end, number)
+                stack[level, 0], at = _next_items(data, at, end, slot)
                 stack[level, 1] += stack[level, 0]
             if stack[level, 0] > 0:
                 stack[level, 0] -= 1
                 line = argument
+        elif op == ITEMS:
+            level += 1
+            stack[level, 0] = stack[level, 1] = 0
+            line = argument
         elif op == LEAVE:
-            if number >= 0:
-                words[tops[number]] = stack[level, 1]
-                tops[number] += 1
+            if slot >= 0:
+                words[tops[slot]] = stack[level, 1]
+                tops[slot] += 1
             level -= 1
         elif op == JUMP:
             if argument < 0:
-                return at, FOREIGN
+                return record, FOREIGN
             line = argument
         else:
-            return at, WHOLE
-    return at, BROKEN
+            record += 1
+            line = 0
+    return record, WHOLE if record == records and at == end else BROKEN
 
 
 @kernel
@@ -215,15 +222,13 @@ def decode(
     words, reals, tops, pattern, single = out
     at = 0
     for block in range(len(ends)):
-        end = ends[block]
-        for record in range(counts[block]):
-            at, status = _decode_record(
-                data, at, end, code, jumps, stack, words, reals, tops, pattern, single
-            )
-            if status != WHOLE:
-                return status, block, record
-        if at != end:
-            return BROKEN, block, counts[block]
+        end, records = ends[block], counts[block]
+        record, status = _decode_block(
+            data, at, end, records, code, jumps, stack, words, reals, tops, pattern, single
+        )
+        if status != WHOLE:
+            return status, block, record
+        at = end
     return WHOLE, len(ends), 0
 
 
