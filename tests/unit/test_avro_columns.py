@@ -17,7 +17,7 @@ from gdmix.data.formats import avro, avro_columns, avro_kernels, examples_wire
 from gdmix.data.formats.avro_columns import BrokenError, Decoded
 from gdmix.data.formats.avro_container import Block
 from gdmix.data.formats.avro_program import compile_program
-from gdmix.data.formats.avro_records import write_records
+from gdmix.data.formats.avro_records import read_records, write_records
 from gdmix.data.formats.avro_types import arrow_type
 from gdmix.errors import DataError
 from tests.unit.test_avro import EXAMPLE, PLAIN, ROWS, container, long, row, table
@@ -240,15 +240,45 @@ def test_arrays_whose_blocks_tell_their_size():
 @pytest.mark.parametrize(
     "items", ["null", record([], "e"), {"type": "fixed", "name": "e", "size": 0}]
 )
-def test_items_without_bytes_are_left_to_fastavro(items):
-    schema = record([{"type": "array", "items": items}], "r")
+def test_items_without_bytes(tmp_path, items):
+    """Twenty bytes could claim 2⁶⁰ of them."""
+    schema = record([{"type": "array", "items": items}, "double"], "r")
     assert compile_program(fields_of(schema), pa.schema([])) is None
+    path = tmp_path / "a.avro"
+    path.write_bytes(container(b"null", long(1 << 60) + bytes(20), 1, schema))
+    for use in (table, lambda path: list(read_records(path))):
+        with pytest.raises(DataError, match="an array has items that take no bytes"):
+            use(path)
 
 
 def test_types_within_themselves(tmp_path):
+    """A chain of a million would overflow fastavro's stack."""
     node = record(["long", ["null", "Node"]], "Node")
-    write_records(tmp_path / "a.avro", node, [{"f0": 1, "f1": {"f0": 2, "f1": None}}])
-    assert table(tmp_path / "a.avro", ["f0"])["f0"].to_pylist() == [1]
+    path = tmp_path / "a.avro"
+    path.write_bytes(container(b"null", b"\x02\x02" * 1_000_000 + b"\x02\x00", 1, node))
+    for use in (table, lambda path: list(read_records(path))):
+        with pytest.raises(DataError, match="the type 'Node' holds itself; gdmix reads no such"):
+            use(path)
+
+
+@pytest.mark.parametrize("depth", [5, 40, 150, 300, 600, 2000])
+def test_types_within_types(tmp_path, depth):
+    text = json.dumps(record(["?"], "r")).replace('"?"', nested(depth)).encode()
+    content = b"\x02" * depth + bytes(8) + b"\x00" * depth
+    path = tmp_path / "a.avro"
+    path.write_bytes(container(b"null", content, 1, text))
+    try:
+        value = table(path)["f0"].to_pylist()
+    except DataError:
+        assert depth > 40
+    else:
+        for _ in range(depth + 1):
+            (value,) = value
+        assert value == 0.0
+
+
+def nested(depth):
+    return '{"type": "array", "items": ' * depth + '"double"' + "}" * depth
 
 
 @pytest.mark.parametrize("size", [-1, 1 << 40, "4", None])

@@ -11,15 +11,19 @@ import pyarrow.types as pat
 from numpy.typing import NDArray
 
 from gdmix.data.formats import avro_kernels as run
-from gdmix.data.formats.avro_types import OPAQUE, Schema, arrow_type
+from gdmix.data.formats.avro_types import (
+    LEAST_BYTES,
+    OPAQUE,
+    Schema,
+    arrow_type,
+    fault_of,
+    least_bytes,
+)
 
 NOWHERE = -1
 ABSENT = -1
 FOREIGN = -1
-_LARGEST = 1 << 31
 
-_WIDTHS = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8}
-_WIDTHS |= {"string": 1, "bytes": 1, "enum": 1, "array": 1, "map": 1}
 _AS_IS = {"int": run.LONG, "long": run.LONG, "boolean": run.BOOLEAN}
 _AS_REAL = {
     "int": run.LONG_AS_REAL,
@@ -97,6 +101,8 @@ def compile_program(fields: Mapping[str, Schema], wanted: pa.Schema) -> Program 
     Program or None
         None where values have no place in columns of these types, or hold others of their own type.
     """
+    if any(fault_of(schema) for schema in fields.values()):
+        return None
     compiler = _Compiler()
     columns = {}
     try:
@@ -205,7 +211,7 @@ class _Compiler:
 
     def _scalar(self, schema: Schema, name: str, shape: Shape | None) -> None:
         number = NOWHERE if shape is None else shape.number
-        size = _size(schema) if name == "fixed" else _WIDTHS[name]
+        size = least_bytes(schema)
         if shape is None:
             op = run.TEXT if name in ("string", "bytes") else run.SKIP
             op = run.LONG if name in ("int", "long", "enum") else op
@@ -251,7 +257,7 @@ def _name(schema: Schema) -> str:
     name = schema["type"] if isinstance(schema, Mapping) else schema
     if name == "error":
         return "record"
-    if not isinstance(name, str) or name not in (*_WIDTHS, "record", "fixed"):
+    if not isinstance(name, str) or name not in {*LEAST_BYTES, "record", "fixed"}:
         raise UnsupportedError
     return name
 
@@ -267,23 +273,7 @@ def _item_kind(kind: pa.DataType) -> pa.DataType:
 
 def _item_width(schema: Schema, is_map: bool) -> int:
     """Return the least bytes of an item; arrays of items without bytes have no bounds."""
-    width = _width(schema) + is_map
+    width = least_bytes(schema) + is_map
     if width == 0:
         raise UnsupportedError
     return width
-
-
-def _width(schema: Schema) -> int:
-    if isinstance(schema, list):
-        return 1 + min((_width(branch) for branch in schema), default=0)
-    name = _name(schema)
-    if name == "record":
-        return sum(_width(item["type"]) for item in schema["fields"])
-    return _size(schema) if name == "fixed" else _WIDTHS[name]
-
-
-def _size(schema: Schema) -> int:
-    size = schema["size"]
-    if not isinstance(size, int) or not 0 <= size <= _LARGEST:
-        raise UnsupportedError
-    return size

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from gdmix.data.formats.avro_container import Block, Container
+from gdmix.data.formats.avro_types import fault_of
 from gdmix.errors import DataError, GdmixError
 
 Record = dict[str, Any]
@@ -44,6 +45,7 @@ def _decode(container: Container, stream: object, wanted: Any) -> Iterator[list[
     import fastavro
 
     try:
+        _require_bounded(container)
         for block in fastavro.block_reader(cast(BinaryIO, stream), wanted):
             yield cast(list[Record], list(block))
     except GdmixError:
@@ -51,6 +53,13 @@ def _decode(container: Container, stream: object, wanted: Any) -> Iterator[list[
     except Exception as error:  # fastavro's errors are of many types
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise container.wrong(f"the records cannot be decoded ({what})") from None
+
+
+def _require_bounded(container: Container) -> None:
+    from fastavro.schema import expand_schema
+
+    if fault := fault_of(expand_schema(container.schema)):
+        raise container.wrong(fault, "gdmix reads no such types")
 
 
 @contextmanager
