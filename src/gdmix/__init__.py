@@ -12,6 +12,7 @@ from gdmix.version import __version__
 
 if TYPE_CHECKING:
     from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
+    from gdmix.data.days import daily
     from gdmix.errors import GdmixError
     from gdmix.estimator import MixedModel, join, load
     from gdmix.schema import Feature
@@ -25,6 +26,7 @@ __all__ = [
     "MixedModel",
     "RandomEffect",
     "__version__",
+    "daily",
     "join",
     "load",
     "train",
@@ -37,6 +39,7 @@ _HOMES = {
     "GdmixError": "gdmix.errors",
     "MixedModel": "gdmix.estimator",
     "RandomEffect": "gdmix.coordinates",
+    "daily": "gdmix.data.days",
     "join": "gdmix.estimator",
     "load": "gdmix.estimator",
     "train": "gdmix.workflow",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -20,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
+from gdmix.data.days import EXPECTED, parse_days
 from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.grid import Point, fault_of, points_of
@@ -62,6 +65,17 @@ def _absent_is_empty(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: {} if item is None else item for name, item in value.items()}
     return value
+
+
+def _days(text: str) -> str:
+    try:
+        parse_days(text, "")
+    except ConfigError:
+        raise PydanticCustomError("gdmix_days", "{text}", {"text": EXPECTED}) from None
+    return text
+
+
+DaysText = Annotated[str, AfterValidator(_days)]
 
 
 class ModelOptions(Columns):
@@ -277,6 +291,14 @@ class TrainOptions(ModelOptions):
     label: str = Field(description="Response column.")
     train: Paths = Field(min_length=1, description="Training data: files, globs or folders.")
     validation: Paths = Field(default=(), description="Validation data.")
+    train_dates: DaysText | None = Field(
+        default=None,
+        description="Days to train on, as `20160101-20160131`, or `30-1` for days ago: `train` "
+        "then names folders of daily folders `yyyy/MM/dd`. Days without files are passed over.",
+    )
+    validation_dates: DaysText | None = Field(
+        default=None, description="Days to validate on, in the folders of `validation`."
+    )
     joins: tuple[Join, ...] = Field(
         default=(), description="Other files whose columns are taken to the rows by a key."
     )
@@ -299,6 +321,12 @@ class TrainOptions(ModelOptions):
         "validation data: one file for each group column.",
     )
     report: bool = Field(default=True, description="Whether to write report.html.")
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.validation_dates is not None and not self.validation:
+            raise _invalid("validation_dates", "there is no validation data; give `validation`")
+        return self
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
@@ -336,6 +364,17 @@ class TrainOptions(ModelOptions):
         for assignment in overrides:
             override(changed, assignment)
         return cls.parse(changed, where)
+
+    def dated(self, today: date) -> TrainOptions:
+        """Return these options with days ago as dates, which mean the same tomorrow."""
+        given = {name: getattr(self, name) for name in ("train_dates", "validation_dates")}
+        return self.model_copy(
+            update={
+                name: str(parse_days(text, name, today))
+                for name, text in given.items()
+                if text is not None
+            }
+        )
 
     def model_options(self) -> ModelOptions:
         """Return the part that defines the model."""

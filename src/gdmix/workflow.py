@@ -10,6 +10,7 @@ run/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
+from gdmix.data.days import find_days, parse_days
 from gdmix.data.joining import JoinedSource, Other
 from gdmix.data.source import Source, open_source
 from gdmix.descent import State, Update
@@ -89,8 +91,8 @@ class Run:
     seconds : dict of str to float
         By stage: read (the features' index included), kernels, group, solve, score (metrics and
         checkpoints included), write.
-    notes : list of str
-        What did not fit together in joins, and was allowed.
+    notes : dict of str to list of str
+        ``days`` without data; what did not fit together in ``joins``, and was allowed.
     """
 
     path: Path
@@ -98,7 +100,7 @@ class Run:
     model: Mixed
     swept: Swept
     seconds: dict[str, float]
-    notes: list[str]
+    notes: dict[str, list[str]]
 
     @property
     def history(self) -> list[Update]:
@@ -135,6 +137,7 @@ def train(
     RunError
         The output is taken or cannot be written, or does not fit the run to resume.
     """
+    options = options.dated(date.today())
     path = Path(options.output)
     require_validation(options, given=bool(options.validation))
     watcher, beside = watcher or Watcher(), beside or Beside()
@@ -158,7 +161,9 @@ def train(
         make_folder(path, resume=resume)
         log = RunLog(path / LOG)
         log.event("start", rows=rows.rows, resumed=resume)
-        for note in notes:
+        for note in notes["days"]:
+            log.event("days", note=note)
+        for note in notes["joins"]:
             log.event("join", note=note)
         write_text(path / "config.yaml", options.to_yaml())
         spent: list[float] = []
@@ -187,32 +192,43 @@ def _initial(options: TrainOptions) -> Initial | None:
     return load_initial(options)
 
 
-def _read(engine: LocalEngine, options: TrainOptions) -> tuple[Material, list[str]]:
+def _read(engine: LocalEngine, options: TrainOptions) -> tuple[Material, dict[str, list[str]]]:
     """Open everything first, so that a wrong validation path costs no time.
 
-    Returned with what is read is what did not fit together in joins.
+    Returned with what is read are the notes of `Run`.
     """
     initial = _initial(options)
-    train = _open(options, options.train, "train")
-    held_out = _open(options, options.validation, "validation") if options.validation else None
+    train, notes = _open(options, "train")
+    held_out, more = _open(options, "validation") if options.validation else (None, [])
     material = gather(engine, options, train, held_out, initial)
     joined = [source for source in (train, held_out) if isinstance(source, JoinedSource)]
-    return material, [note for source in joined for note in source.notes]
+    misfits = [note for source in joined for note in source.notes]
+    return material, {"days": [*notes, *more], "joins": misfits}
 
 
-def _open(options: TrainOptions, paths: Paths, split: str) -> Source:
-    rows = open_source(list(paths), metadata=_path(options.metadata))
+def _open(options: TrainOptions, split: str) -> tuple[Source, list[str]]:
+    files, notes = _files(options, split)
+    rows = open_source(files, metadata=_path(options.metadata))
     if not options.joins:
-        return rows
+        return rows, notes
     others = []
     for join in options.joins:
         own = bool(join.validation) or not options.validation
-        files = join.validation if split == "validation" and join.validation else join.train
+        their = join.validation if split == "validation" and join.validation else join.train
         # files that serve both have rows of the other
         allow = join.allow if own else (*join.allow, "extra")
-        source = open_source(list(files), metadata=_path(join.metadata))
+        source = open_source(list(their), metadata=_path(join.metadata))
         others.append(Other(source, join.key, join.columns, allow))
-    return JoinedSource(rows, others)
+    return JoinedSource(rows, others), notes
+
+
+def _files(options: TrainOptions, split: str) -> tuple[list[str] | list[Path], list[str]]:
+    paths: Paths = getattr(options, split)
+    dates: str | None = getattr(options, f"{split}_dates")
+    if dates is None:
+        return list(paths), []
+    found = find_days(paths, parse_days(dates, f"{split}_dates"))
+    return found.files, [found.note] if found.note else []
 
 
 def _path(text: str | None) -> Path | None:
@@ -236,7 +252,7 @@ def _write(
         **run.swept.as_plain(),
         "history": history,
         "unseen": unseen,
-        "joins": run.notes,
+        **run.notes,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
     finish(run.path, metrics)

@@ -24,6 +24,7 @@ def test_public_names():
         "MixedModel",
         "RandomEffect",
         "__version__",
+        "daily",
         "join",
         "load",
         "train",

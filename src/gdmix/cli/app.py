@@ -46,6 +46,10 @@ Joined = Annotated[
     typer.Option("--join", help="Files whose columns are taken to the rows; repeat for several."),
 ]
 JoinKey = Annotated[str, typer.Option(help="Column that names a row in both.")]
+Dates = Annotated[
+    str | None,
+    typer.Option(help="Days of daily folders: 20160101-20160131, or days ago as 30-1."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")]
 
 
@@ -99,6 +103,7 @@ def predict(
     layout: Annotated[
         Project | None, typer.Option(help="Write scores as Photon-ML or GDMix do, in Avro.")
     ] = None,
+    dates: Dates = None,
     join: Joined = None,
     join_key: JoinKey = "uid",
     threads: Threads = None,
@@ -109,7 +114,7 @@ def predict(
     """Score data: score, score per coordinate, probability."""
     from gdmix.cli.using import Input, run_predict
 
-    rows, out = Input(data, join or [], join_key), Output(quiet, as_json)
+    rows, out = Input(data, join or [], join_key, dates), Output(quiet, as_json)
     run_predict(model, rows, output, layout, threads, out, overwrite=overwrite)
 
 
@@ -124,6 +129,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Parquet file to write a grouped metric's values to, as -m auc:user_id."),
     ] = None,
+    dates: Dates = None,
     join: Joined = None,
     join_key: JoinKey = "uid",
     threads: Threads = None,
@@ -134,7 +140,7 @@ def evaluate(
     """Evaluate a model on labelled data."""
     from gdmix.cli.using import Input, run_evaluate
 
-    rows, out = Input(data, join or [], join_key), Output(quiet, as_json)
+    rows, out = Input(data, join or [], join_key, dates), Output(quiet, as_json)
     run_evaluate(model, rows, metric, threads, out, groups=per_group, overwrite=overwrite)
 
 

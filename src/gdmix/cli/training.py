@@ -93,7 +93,8 @@ def _conclude(
         show_points(run.swept, out)
     for line in kept(run.history):
         out.say(f"[dim]{escape(line)}[/dim]")
-    for line in [*known, *run.notes, *warnings(run.history)]:
+    told = [*known, *run.notes["days"], *run.notes["joins"], *warnings(run.history)]
+    for line in told:
         out.say(f"[yellow]note:[/yellow] {escape(line)}")
     stages = "  ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
     out.say(f"\n[dim]seconds: {stages}[/dim]")

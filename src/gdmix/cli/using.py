@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 
 from gdmix.cli.output import Output, require_output
+from gdmix.data.days import find_days, parse_days
 from gdmix.data.joining import JoinedSource, Other
 from gdmix.data.paths import files_of
 from gdmix.data.source import Source, open_source
@@ -34,21 +35,29 @@ class Input(NamedTuple):
         Files whose columns are taken to the rows; those of other rows are passed over.
     key : str
         Column that names a row in both.
+    dates : str, optional
+        Days whose files are read, where `paths` are folders of daily folders.
     """
 
     paths: list[str]
     joined: list[str]
     key: str
+    dates: str | None = None
 
     def open(self) -> Source:
         """Open all files."""
-        rows = open_source(self.paths)
+        rows = open_source(self._rows())
         others = [Other(open_source(path), self.key, (), ("extra",)) for path in self.joined]
         return JoinedSource(rows, others) if others else rows
 
     def files(self) -> list[Path]:
         """Return all files, which an output must not replace."""
-        return files_of([*self.paths, *self.joined])
+        return files_of([*self._rows(), *self.joined])
+
+    def _rows(self) -> list[str] | list[Path]:
+        if self.dates is None:
+            return self.paths
+        return find_days(self.paths, parse_days(self.dates, "--dates")).files
 
 
 def run_predict(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gdmix.compat import photon_values as values
 from gdmix.compat.photon_values import Given
 from gdmix.compat.report import Report
-from gdmix.data.days import folders_of_days
+from gdmix.data.days import find_days, parse_days
 from gdmix.data.source import Source, open_source
 from gdmix.errors import ConfigError, DataError
 
@@ -19,60 +19,65 @@ Open = Callable[[list[str]], Source | None]
 """Opens data; gives None where it need not be there, and is not."""
 
 
-def paths_of(given: Given, split: str, report: Report) -> list[str]:
-    """Return the paths of ``input`` or ``validation`` data; of days, the folders that are there.
+class Rows(NamedTuple):
+    """Where rows are.
+
+    Attributes
+    ----------
+    paths : list of str
+    dates : str or None
+        The days of daily folders to take, as our own options have them.
+    """
+
+    paths: list[str]
+    dates: str | None
+
+    def files(self) -> list[str]:
+        """Return what to open."""
+        if self.dates is None:
+            return self.paths
+        days = parse_days(self.dates, "dates")
+        return [str(file) for file in find_days(self.paths, days).files]
+
+
+def rows_of(given: Given, split: str, report: Report) -> Rows:
+    """Return where ``input`` or ``validation`` data is; nowhere, if it is not given.
 
     Raises
     ------
-    ConfigError, DataError
-        A range is no range, both kinds of it are given, or no day has a folder.
+    ConfigError
+        A range is no range, or both kinds of it are given.
     """
     name = f"{split}-data-directories"
     if name not in given:
-        return []
-    text = given[name][0]
-    paths = values.words(f"--{name}", text)
+        return Rows([], None)
+    paths = values.words(f"--{name}", given[name][0])
     ours = "train" if split == "input" else "validation"
-    days = _days(given, split)
-    if days is None:
-        report.maps(f"--{name}", f"{ours}: {', '.join(paths)}")
-        return paths
-    found = folders_of_days(paths, *days)
-    report.maps(f"--{name}", f"{ours}: {len(found)} daily folders")
-    report.note(f"{ours}: the folders of the days from {days[0]} to {days[1]} are written out")
-    return found
+    report.maps(f"--{name}", f"{ours}: {', '.join(paths)}")
+    return Rows(paths, _dates(given, split, ours, report))
 
 
-def _days(given: Given, split: str) -> tuple[date, date] | None:
+def _dates(given: Given, split: str, ours: str, report: Report) -> str | None:
     dates, ago = f"{split}-data-date-range", f"{split}-data-days-range"
     if dates in given and ago in given:
         raise ConfigError(f"--{ago}", f"given beside --{dates}", hint="give one of the two")
-    if dates in given:
-        first, last = _range(f"--{dates}", given[dates][0], r"\d{8}", "20160101-20160131")
-        return _day(f"--{dates}", first), _day(f"--{dates}", last)
-    if ago in given:
-        first, last = _range(f"--{ago}", given[ago][0], r"\d{1,5}", "90-1")
-        now = _today(given)
-        return now - timedelta(days=int(first)), now - timedelta(days=int(last))
-    return None
+    name = dates if dates in given else ago
+    if name not in given:
+        return None
+    found = given[name][0].strip()
+    days = parse_days(found, f"--{name}", _today(given))
+    if name == ago and "time-zone" in given:
+        report.note(f"{ours}_dates: days ago in the time zone of the job are written as dates")
+        found = str(days)
+    report.maps(f"--{name}", f"{ours}_dates: {found}")
+    return found
 
 
-def _range(where: str, text: str, pattern: str, example: str) -> tuple[str, str]:
-    found = re.fullmatch(f"({pattern})-({pattern})", text.strip(), re.ASCII)
-    if found is None:
-        raise ConfigError(where, f"found {text!r}", f"a range such as {example}")
-    return found[1], found[2]
-
-
-def _day(where: str, text: str) -> date:
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        raise ConfigError(where, f"{text!r} is no day", "year, month and day: 20160131") from None
-
-
-def _today(given: Given) -> date:
-    name = given.get("time-zone", ["UTC"])[0]
+def _today(given: Given) -> date | None:
+    """Return today's date where the job is; None where it does not say."""
+    if "time-zone" not in given:
+        return None
+    name = given["time-zone"][0]
     try:
         return datetime.now(ZoneInfo(name)).date()
     except (ZoneInfoNotFoundError, ValueError, OSError):

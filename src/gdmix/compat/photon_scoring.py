@@ -8,7 +8,7 @@ from gdmix.compat import photon_values as values
 from gdmix.compat.photon_columns import Names
 from gdmix.compat.photon_command import note_ignored
 from gdmix.compat.photon_coordinate import Shards
-from gdmix.compat.photon_data import Open, id_info, paths_of
+from gdmix.compat.photon_data import Open, Rows, id_info, rows_of
 from gdmix.compat.photon_values import Given
 from gdmix.compat.photon_words import Command
 from gdmix.compat.report import Report
@@ -26,21 +26,21 @@ def commands_of(command: Command, report: Report, opened: Open) -> list[list[str
     """
     given = command.values
     note_ignored(command, report)
-    data = paths_of(given, "input", report)
+    rows = rows_of(given, "input", report)
     root = Path(given["root-output-directory"][0])
     if command.driver == "bags":
         bags = values.words("--feature-bags-keys", given["feature-bags-keys"][0])
         report.maps("--feature-bags-keys", f"--features {', '.join(bags)}")
         asked = [word for bag in bags for word in ("--features", bag)]
-        return [_words(["features", *data, *asked, "--output", str(root)], given)]
+        return [_words(["features", *rows.files(), *asked, "--output", str(root)], given)]
     if command.driver == "indexing":
         report.note("nothing is to be done: features are numbered while data is read")
         return []
-    names = Names.of(opened(data), values.one(given, "input-column-names"), report)
-    return _scoring(given, data, root, names)
+    names = Names.of(opened(rows.files()), values.one(given, "input-column-names"), report)
+    return _scoring(given, rows, root, names)
 
 
-def _scoring(given: Given, data: list[str], root: Path, names: Names) -> list[list[str]]:
+def _scoring(given: Given, rows: Rows, root: Path, names: Names) -> list[list[str]]:
     report = names.report
     model = given["model-input-directory"][0]
     for name in _IN_MODEL:
@@ -56,6 +56,7 @@ def _scoring(given: Given, data: list[str], root: Path, names: Names) -> list[li
     scores = str(root / "scores" / "part-00000.avro")
     report.maps("--model-input-directory", f"gdmix predict {model}")
     report.maps("--root-output-directory", f"--output {scores}")
+    data = [*rows.paths, *(["--dates", rows.dates] if rows.dates else [])]
     words = ["predict", model, *data, "--layout", "photon", "--output", scores]
     found.append(_words(words, given))
     if "evaluators" in given:

@@ -10,7 +10,7 @@ from gdmix.compat import photon_settings as settings
 from gdmix.compat import photon_values as values
 from gdmix.compat.photon_columns import Names
 from gdmix.compat.photon_coordinate import Shards, Translated, coordinate_of, our_name
-from gdmix.compat.photon_data import Open, id_info, paths_of
+from gdmix.compat.photon_data import Open, id_info, rows_of
 from gdmix.compat.photon_values import Given
 from gdmix.compat.report import Report
 from gdmix.errors import ConfigError, did_you_mean
@@ -38,13 +38,16 @@ def training(given: Given, report: Report, opened: Open) -> dict[str, Any]:
     DataError
         The data cannot be read.
     """
-    train = paths_of(given, "input", report)
-    validation = paths_of(given, "validation", report)
-    names = Names.of(opened(train), values.one(given, "input-column-names"), report)
+    train = rows_of(given, "input", report)
+    validation = rows_of(given, "validation", report)
+    names = Names.of(opened(train.files()), values.one(given, "input-column-names"), report)
     task = _task(given, report)
-    plain: dict[str, Any] = {"task": task, "train": train}
-    if validation:
-        plain["validation"] = validation
+    plain: dict[str, Any] = {"task": task, "train": train.paths}
+    if validation.paths:
+        plain["validation"] = validation.paths
+    for split, rows in (("train", train), ("validation", validation)):
+        if rows.dates is not None:
+            plain[f"{split}_dates"] = rows.dates
     plain |= names.roles()
     plain |= settings.tolerated(task, plain, values.one(given, "data-validation"), report)
     shards = _shards(given, report)

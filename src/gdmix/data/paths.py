@@ -32,7 +32,7 @@ def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
-        files = _in_folder(path)
+        files = files_in(path)
         if not files:
             raise DataError(str(path), "the folder holds no data files", ".parquet, .csv or .tsv")
         return files
@@ -41,7 +41,7 @@ def _expand(path: Path) -> list[Path]:
     files = []
     for match in sorted(Path(match) for match in glob.glob(str(path), recursive=True)):
         if not match.name.startswith((".", "_")):
-            files += _in_folder(match) if match.is_dir() else [match]
+            files += files_in(match) if match.is_dir() else [match]
     if files:
         # "**" finds a folder and the files in it
         return list(dict.fromkeys(files))
@@ -51,7 +51,8 @@ def _expand(path: Path) -> list[Path]:
     raise DataError(str(path), "no such file", hint=hint)
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """Return the data files in a folder and those below it, in the order of their names."""
     return [
         file
         for file in sorted(folder.rglob("*"))

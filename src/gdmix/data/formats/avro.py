@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import accumulate, chain
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.types as pat
 
+from gdmix.data.ahead import ahead
 from gdmix.data.arrowtypes import plain
 from gdmix.data.formats import avro_records
-from gdmix.data.formats.avro_records import Record
+from gdmix.data.formats.avro_columns import BrokenError, Decoded
+from gdmix.data.formats.avro_container import Block, Container
+from gdmix.data.formats.avro_program import Program, compile_program
+from gdmix.data.formats.avro_records import opened, records_of
+from gdmix.data.formats.avro_rows import batch_of
 from gdmix.data.formats.avro_types import arrow_type, may_be_number_or_text, record_schema
 from gdmix.errors import DataError
 
 IS_TEXT = False
 _ROWS = 1 << 14
+_BATCH_BYTES = 1 << 22
+_MOST_BYTES = 1 << 26
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -47,14 +53,64 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the columns of `schema`, some thousand rows at a time."""
     known = read_schema(path)
     wanted = _projection(path, schema.names)
-    rows: list[Record] = []
-    for block in avro_records.read_blocks(path, wanted):
-        rows += block
-        if len(rows) >= _ROWS:
-            yield _batch(path, rows, schema.names, known)
-            rows = []
-    if rows:
-        yield _batch(path, rows, schema.names, known)
+    chosen = pa.schema([known.field(name) for name in schema.names])
+    program = compile_program(_fields(str(path), path.stat().st_mtime_ns), chosen)
+    with opened(path) as container:
+        # one thread unpacks blocks while another decodes those before
+        for group in ahead(_groups(container)):
+            batch = None
+            if program is not None and schema.names and group.bytes <= _MOST_BYTES:
+                batch = _decoded(container, program, group.blocks, schema.names)
+            if batch is None:
+                rows = list(chain.from_iterable(records_of(container, group.blocks, wanted)))
+                batch = batch_of(path, rows, schema.names, known)
+            yield batch
+
+
+class _Group(NamedTuple):
+    """Blocks that make a batch."""
+
+    blocks: list[Block]
+    rows: int
+    bytes: int
+
+
+def _groups(container: Container) -> Iterator[_Group]:
+    group = _Group([], 0, 0)
+    for block in container.blocks():
+        group.blocks.append(block)
+        group = _Group(group.blocks, group.rows + block.records, group.bytes + len(block.data))
+        if group.rows >= _ROWS or group.bytes >= _BATCH_BYTES:
+            yield group
+            group = _Group([], 0, 0)
+    if group.rows:
+        yield group
+
+
+def _decoded(
+    container: Container, program: Program, blocks: list[Block], names: list[str]
+) -> pa.RecordBatch | None:
+    """Return columns; None where values are of a branch that only fastavro's way converts."""
+    try:
+        decoded = Decoded(program, blocks)
+    except BrokenError as error:
+        block = blocks[error.block]
+        what = (
+            f"record {error.record + 1} of {block.records} of the block is not as the schema says"
+        )
+        if error.record == block.records:
+            what = "bytes are left behind the last record of the block"
+        raise container.wrong_at(block.offset, f"the records cannot be decoded: {what}") from None
+    if decoded.is_foreign:
+        return None
+    columns = []
+    for name in names:
+        try:
+            columns.append(decoded.array(program.columns[name]))
+        except pa.ArrowInvalid as error:
+            problem = f"column {name!r} cannot be decoded ({error})"
+            raise container.wrong_at(blocks[0].offset, problem) from None
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 class AvroWriter:
@@ -154,61 +210,3 @@ def _once(schema: Any, seen: set[str]) -> Any:  # noqa: ANN401 - as in JSON
         else (_once(item, seen) if key in ("type", "items", "values") else item)
         for key, item in schema.items()
     }
-
-
-def _batch(path: Path, rows: list[Record], names: list[str], known: pa.Schema) -> pa.RecordBatch:
-    if not names:
-        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
-    columns = []
-    for name in names:
-        values = list(map(itemgetter(name), rows))
-        try:
-            columns.append(_array(values, known.field(name).type))
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(f"{path}, column {name!r}", f"cannot be converted ({error})") from None
-    return pa.RecordBatch.from_arrays(columns, names=names)
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """Convert values level by level: many times faster than item by item."""
-    if pat.is_list(kind):
-        offsets, mask = _offsets(values)
-        items = _array(list(chain.from_iterable(row for row in values if row)), kind.value_type)
-        return pa.ListArray.from_arrays(offsets, items, mask=mask)
-    if pat.is_map(kind):
-        offsets, mask = _offsets(values)
-        pairs = list(chain.from_iterable(row.items() for row in values if row))
-        keys = pa.array([key for key, _ in pairs], pa.string())
-        items = _array([item for _, item in pairs], kind.item_type)
-        return pa.MapArray.from_arrays(offsets, keys, items, mask=mask)
-    if pat.is_struct(kind) and kind.num_fields:
-        mask = _mask(values)
-        there = values
-        if mask is not None:
-            nothing = dict.fromkeys(field.name for field in kind)
-            there = [nothing if row is None else row for row in values]
-        parts = [_array(list(map(itemgetter(field.name), there)), field.type) for field in kind]
-        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=mask)
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowException, TypeError):
-        # unions hold values of several types
-        return pa.array([_single(value, kind) for value in values], kind)
-
-
-def _single(value: Any, kind: pa.DataType) -> Any:  # noqa: ANN401
-    if value is None:
-        return None
-    if pat.is_string(kind):
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return float(value) if pat.is_floating(kind) else value
-
-
-def _offsets(values: list[Any]) -> tuple[pa.Array, pa.Array | None]:
-    lengths = (0 if row is None else len(row) for row in values)
-    return pa.array(list(accumulate(lengths, initial=0)), pa.int32()), _mask(values)
-
-
-def _mask(values: list[Any]) -> pa.Array | None:
-    missing = [row is None for row in values]
-    return pa.array(missing) if any(missing) else None

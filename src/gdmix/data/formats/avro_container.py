@@ -12,9 +12,10 @@ import json
 import lzma
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from gdmix.errors import DataError
 
@@ -23,8 +24,25 @@ MAGIC = b"Obj\x01"
 _SYNC = 16
 _LARGEST = 1 << 30
 _FIRST_GUESS = 1 << 24
+_HINT = "is the file complete? write it again"
 # coefficients hardly shrink: more effort is wasted on them
 _LEVEL = 2
+
+
+class Block(NamedTuple):
+    """Records of a file, unpacked.
+
+    Attributes
+    ----------
+    offset : int
+        Byte of the file where the block begins.
+    records : int
+    data : bytes
+    """
+
+    offset: int
+    records: int
+    data: bytes
 
 
 class Container:
@@ -60,7 +78,7 @@ class Container:
             known = ", ".join(_CODECS)
             raise DataError(str(path), f"found the codec {name!r}", f"one of {known}")
         self._codec = _CODECS[name]
-        self._plain = _header(self.schema, self._sync)
+        self._plain = self.header = _header(self.schema, self._sync)
 
     def read(self, count: int = -1) -> bytes:
         """Return the next bytes of the plain container; fewer only at its end."""
@@ -81,13 +99,36 @@ class Container:
         """Return how many bytes were read, which fastavro asks for."""
         return self._served
 
-    def wrong(self, problem: str, hint: str = "is the file complete? write it again") -> DataError:
+    def wrong(self, problem: str, hint: str = _HINT) -> DataError:
         """Return an error at the block that is being read."""
-        return DataError(f"{self._path}, byte {self.offset}", problem, hint=hint)
+        return self.wrong_at(self.offset, problem, hint)
+
+    def wrong_at(self, offset: int, problem: str, hint: str = _HINT) -> DataError:
+        """Return an error at another block."""
+        return DataError(f"{self._path}, byte {offset}", problem, hint=hint)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks that were not yet read."""
+        while block := self._read_block():
+            yield block
+
+    def plain(self, blocks: Iterable[Block]) -> BinaryIO:
+        """Return a container of some of the blocks, without compression."""
+        return BytesIO(b"".join([self.header, *(self._framed(block) for block in blocks)]))
 
     def _next_block(self) -> bool:
-        if self._left == 0:
+        block = self._read_block()
+        if block is None:
             return False
+        self._plain, self._at = self._framed(block), 0
+        return True
+
+    def _framed(self, block: Block) -> bytes:
+        return encode_long(block.records) + encode_long(len(block.data)) + block.data + self._sync
+
+    def _read_block(self) -> Block | None:
+        if self._left == 0:
+            return None
         self.offset += self._used
         self._used = 0
         count, size = self._long(), self._long()
@@ -103,9 +144,7 @@ class Container:
         # a record of at least one value takes a byte, unless all its values are null
         if count > max(len(plain), 1) * 8:
             raise self.wrong(f"the block claims {count} records in {len(plain)} bytes")
-        self._plain = encode_long(count) + encode_long(len(plain)) + plain + self._sync
-        self._at = 0
-        return True
+        return Block(self.offset, count, plain)
 
     def _take(self, count: int) -> bytes:
         if count > self._left:
@@ -163,7 +202,8 @@ def without_defaults(schema: Any) -> Any:  # noqa: ANN401 - as in JSON
         return [without_defaults(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {key: without_defaults(item) for key, item in schema.items() if key != "default"}
+    dropped = ("default", "logicalType")
+    plain = {key: without_defaults(item) for key, item in schema.items() if key not in dropped}
     if isinstance(schema.get("symbols"), list) and "default" in schema:
         plain["default"] = schema["default"]
     return plain

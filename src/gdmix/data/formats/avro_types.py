@@ -28,6 +28,11 @@ _PLAIN = {
     "bytes": pa.binary(),
     "fixed": pa.binary(),
 }
+LEAST_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8}
+LEAST_BYTES |= {"string": 1, "bytes": 1, "enum": 1, "array": 1, "map": 1}
+"""How many bytes a value takes at least, by the name of its type."""
+
+_LARGEST = 1 << 31
 _WIDTHS = (pa.bool_(), pa.int64(), pa.float32(), pa.float64())
 
 
@@ -53,6 +58,43 @@ def arrow_type(schema: Schema, within: tuple[str, ...] = ()) -> pa.DataType:
         fields = [(item["name"], arrow_type(item["type"], inside)) for item in schema["fields"]]
         return pa.struct(fields)
     return arrow_type(kind, within) if not isinstance(kind, str) else _PLAIN.get(kind, OPAQUE)
+
+
+def fault_of(schema: Schema) -> str:
+    """Say why values of an expanded schema could take any time or depth; empty where they cannot.
+
+    A type within itself is decoded by recursion, and a few bytes may claim any number of items that
+    take none.
+    """
+    if isinstance(schema, list):
+        return next(filter(None, map(fault_of, schema)), "")
+    if isinstance(schema, str):
+        return "" if schema in LEAST_BYTES else f"the type {schema!r} holds itself"
+    kind = schema["type"]
+    if kind in ("array", "map"):
+        inside = schema["items" if kind == "array" else "values"]
+        found = fault_of(inside)
+        empty = not found and kind == "array" and least_bytes(inside) == 0
+        return "an array has items that take no bytes" if empty else found
+    if kind in ("record", "error"):
+        return fault_of([field["type"] for field in schema["fields"]])
+    if kind == "fixed":
+        size = schema["size"]
+        usual = isinstance(size, int) and 0 <= size <= _LARGEST
+        return "" if usual else f"a fixed value has the size {size!r}"
+    return "" if kind == "enum" else fault_of(kind)
+
+
+def least_bytes(schema: Schema) -> int:
+    """Return how many bytes a value takes at least, of an expanded schema without a fault."""
+    if isinstance(schema, list):
+        return 1 + min((least_bytes(branch) for branch in schema), default=0)
+    if isinstance(schema, str):
+        return LEAST_BYTES[schema]
+    kind = schema["type"]
+    if kind in ("record", "error"):
+        return sum(least_bytes(item["type"]) for item in schema["fields"])
+    return int(schema["size"]) if kind == "fixed" else least_bytes(kind)
 
 
 def may_be_number_or_text(schema: Schema) -> bool:
