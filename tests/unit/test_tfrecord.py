@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from gdmix import FixedEffect, MixedModel
 from gdmix.data.formats import tfrecord_frames
-from gdmix.data.formats.examples_wire import fill_integers
 from gdmix.data.formats.tensor_metadata import Tensor, read_metadata, write_metadata
 from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.data.formats.tfrecord_frames import _TABLES, is_tfrecord, masked, read_records
@@ -294,12 +293,20 @@ def test_absurd_lengths(tmp_path):
             table(path)
 
 
-def test_long_varints_end(tmp_path):
-    spans = np.array([[0, 16]], np.int64)
-    data = bytes.fromhex("1a0e0a0c") + b"\xff" * 11 + b"\x01"
-    out = np.zeros(1, np.int64)
-    fill_integers(np.frombuffer(data, np.uint8), spans, out)
-    assert out[0] == -1
+@pytest.mark.parametrize("more", [9, 10])
+def test_integers_of_too_many_bytes(tmp_path, more):
+    """Ten bytes are the most that protocol buffers have."""
+    packed = b"\xff" * more + b"\x01"
+    feature = bytes((0x1A, len(packed) + 2, 0x0A, len(packed))) + packed
+    entry = b"\x0a\x01a\x12" + bytes((len(feature),)) + feature
+    example = b"\x0a" + bytes((len(entry),)) + entry
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(framed(ONE, b"\x0a" + bytes((len(example),)) + example))
+    if more == 9:
+        assert table(path)["a"].to_pylist() == [[1, 300], [-1]]
+        return
+    with pytest.raises(DataError, match="record 2, column 'a': the feature is broken"):
+        table(path)
 
 
 def test_a_deflated_file_that_is_cut_off(tmp_path):
