@@ -16,7 +16,7 @@ from gdmix import FixedEffect, MixedModel
 from gdmix.data.formats import tfrecord_frames
 from gdmix.data.formats.tensor_metadata import Tensor, read_metadata, write_metadata
 from gdmix.data.formats.tfrecord import TFRecord
-from gdmix.data.formats.tfrecord_frames import _TABLES, is_tfrecord, masked, read_records
+from gdmix.data.formats.tfrecord_frames import CHECKSUMS, is_tfrecord, masked, read_records
 from gdmix.data.reading import read
 from gdmix.data.source import open_source
 from gdmix.errors import DataError
@@ -67,14 +67,14 @@ def write(path, rows, schema=None):
 def test_checksums(data):
     array = np.frombuffer(data, np.uint8)
     for run in (masked, masked.py_func):
-        assert run(array, 0, len(array), _TABLES) == crc(data)
+        assert run(array, 0, len(array), CHECKSUMS) == crc(data)
 
 
 def test_a_known_checksum():
     """RFC 3720, B.4: 32 bytes of zeros have 0x8A9136AA; masked by TensorFlow's rule."""
     plain = 0x8A9136AA
     expected = (((plain >> 15) | (plain << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-    assert masked(np.zeros(32, np.uint8), 0, 32, _TABLES) == expected
+    assert masked(np.zeros(32, np.uint8), 0, 32, CHECKSUMS) == expected
 
 
 @pytest.mark.parametrize("record", [ONE, UNPACKED])

@@ -141,7 +141,9 @@ class Examples:
         if broken >= 0:
             raise self._broken(int(owner[broken]), name)
         found = self._one_kind(kinds, kind, name, owner)
-        items = None if found == wire.NONE else self._decode(spans, counts, found, kind, name, owner)
+        items = (
+            None if found == wire.NONE else self._decode(spans, counts, found, kind, name, owner)
+        )
         return Values(counts, spans[:, 0] >= 0, items)
 
     def _one_kind(

@@ -46,7 +46,7 @@ def usual_list(data: Bytes, start: int, end: int) -> tuple[int, int]:
                 more += (np.int64(data[np.uint64(begin)]) - 1) << 7
                 begin += 1
             if data[np.uint64(at)] == 10 and begin + more == end and more < 16384:
-                kind, first = tag >> 3, begin
+                kind, first = int(tag) >> 3, begin
     return kind, first
 
 

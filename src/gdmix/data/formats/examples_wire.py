@@ -124,10 +124,10 @@ def usual_entry(data: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
         if size >= 128:
             size += (np.int64(data[np.uint64(inside)]) - 1) << 7
             inside += 1
-        stop = inside + size
+        stop = inside + int(size)
         if 5 <= size < 16384 and stop <= end and data[np.uint64(inside)] == 10:
             key_start = inside + 2
-            key_end = key_start + np.int64(data[np.uint64(inside + 1)])
+            key_end = key_start + int(np.int64(data[np.uint64(inside + 1)]))
             if data[np.uint64(inside + 1)] < 128 and key_end + 3 <= stop:
                 more = np.int64(data[np.uint64(key_end + 1)])
                 start = key_end + 2

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from gdmix.data.formats.streams import UNREADABLE, Readable, open_input
 from gdmix.errors import DataError
-from gdmix.jit import kernel
+from gdmix.jit import inner_kernel, kernel
 
 Bytes = NDArray[np.uint8]
 Table = NDArray[np.uint32]
 
 _CHUNK = 1 << 25
-_HEAD, _TAIL = 12, 4
+HEAD, TAIL = 12, 4
 _LARGEST = 1 << 31
 _GOOD, _SHORT, _BAD_LENGTH, _BAD_DATA, _TOO_LONG = range(5)
 _POLYNOMIAL = 0x82F63B78
@@ -66,9 +66,9 @@ def read_records(path: Path, chunk: int = _CHUNK) -> Iterator[Records]:
             data = buffer[:have]
             # as what Arrow gives is: kernels are then compiled once
             data.flags.writeable = False
-            starts = np.empty(have // (_HEAD + _TAIL), np.int64)
+            starts = np.empty(have // (HEAD + TAIL), np.int64)
             ends = np.empty_like(starts)
-            count, used, state = split(data, _TABLES, starts, ends)
+            count, used, state = split(data, CHECKSUMS, starts, ends)
             if state not in (_GOOD, _SHORT):
                 raise _fault(path, state, offset + used, first + count)
             if count:
@@ -82,23 +82,16 @@ def read_records(path: Path, chunk: int = _CHUNK) -> Iterator[Records]:
         raise _fault(path, _SHORT, offset, first)
 
 
-def frames(data: Bytes, ends: NDArray[np.int64]) -> bytes:
-    """Return records as a file holds them; each ends where `ends` says, the next begins there."""
-    out = np.empty(len(data) + len(ends) * (_HEAD + _TAIL), np.uint8)
-    write_frames(data, ends, _TABLES, out)
-    return out.tobytes()
-
-
 def is_tfrecord(head: bytes) -> bool:
     """Tell whether a file that begins so holds records: the first length's checksum fits."""
-    data = np.frombuffer(head[:_HEAD], np.uint8)
-    return len(data) == _HEAD and int(_word(data, 8)) == int(masked(data, 0, 8, _TABLES))
+    data = np.frombuffer(head[:HEAD], np.uint8)
+    return len(data) == HEAD and int(_word(data, 8)) == int(masked(data, 0, 8, CHECKSUMS))
 
 
 def _fill(path: Path, stream: Readable, room: Bytes) -> int:
     """Read until the room is full or the file ends; return how many bytes came."""
     have = 0
-    view = memoryview(room)
+    view = room.data
     try:
         while have < len(room) and (got := stream.readinto(view[have:])):
             have += got
@@ -132,7 +125,8 @@ def _tables() -> Table:
     return tables
 
 
-_TABLES = _tables()
+CHECKSUMS = _tables()
+"""What `masked` looks up."""
 
 
 @kernel
@@ -180,43 +174,28 @@ def split(
     """Find whole records; return how many there are, the bytes they take, and how it ended."""
     at = 0
     count = 0
-    while at + _HEAD <= len(data):
+    while at + HEAD <= len(data):
         if masked(data, at, at + 8, tables) != _word(data, at + 8):
             return count, at, _BAD_LENGTH
         length = _word(data, at) | (_word(data, at + 4) << 32)
         if length < 0 or length >= _LARGEST:
             return count, at, _TOO_LONG
-        start = at + _HEAD
+        start = at + HEAD
         end = start + length
-        if end + _TAIL > len(data):
+        if end + TAIL > len(data):
             return count, at, _SHORT
         if masked(data, start, end, tables) != _word(data, end):
             return count, at, _BAD_DATA
         starts[count] = start
         ends[count] = end
         count += 1
-        at = end + _TAIL
+        at = end + TAIL
     return count, at, _GOOD if at == len(data) else _SHORT
 
 
-@kernel
-def write_frames(data: Bytes, ends: NDArray[np.int64], tables: Table, out: Bytes) -> None:
-    """Put a head before each record and a tail after it."""
-    start = 0
-    at = 0
-    for end in ends:
-        length = end - start
-        for k in range(8):
-            out[at + k] = (length >> (8 * k)) & 255
-        crc = masked(out, at, at + 8, tables)
-        for k in range(4):
-            out[at + 8 + k] = (crc >> (8 * k)) & 255
-        at += _HEAD
-        for k in range(length):
-            out[at + k] = data[start + k]
-        crc = masked(data, start, end, tables)
-        at += length
-        for k in range(4):
-            out[at + k] = (crc >> (8 * k)) & 255
-        at += _TAIL
-        start = end
+@inner_kernel
+def put_checksum(out: Bytes, start: int, end: int, tables: Table) -> None:
+    """Write the checksum of bytes behind them."""
+    crc = masked(out, start, end, tables)
+    for k in range(4):
+        out[end + k] = (crc >> (8 * k)) & 255
