@@ -32,14 +32,11 @@ class Values(NamedTuple):
     Attributes
     ----------
     counts : int64[features]
-    there : bool[features]
-        Whether there is such a feature at all.
     items : pa.Array or None
         All values, one after the other; None where there are none.
     """
 
     counts: Places
-    there: NDArray[np.bool_]
     items: pa.Array | None
 
 
@@ -144,7 +141,7 @@ class Examples:
         items = (
             None if found == wire.NONE else self._decode(spans, counts, found, kind, name, owner)
         )
-        return Values(counts, spans[:, 0] >= 0, items)
+        return Values(counts, items)
 
     def _one_kind(
         self, kinds: NDArray[np.int8], kind: pa.DataType, name: str, owner: Places
@@ -154,13 +151,18 @@ class Examples:
         if not len(there):
             return wire.NONE
         first = int(kinds[there[0]])
-        wrong = there if text != (first == wire.BYTES) else there[kinds[there] != first]
+        wrong = (
+            there
+            if pat.is_null(kind) or text != (first == wire.BYTES)
+            else there[kinds[there] != first]
+        )
         if not len(wrong):
             return first
         raise DataError(
             f"{self.place(int(owner[wrong[0]]))}, column {name!r}",
             f"found {_KINDS[int(kinds[wrong[0]])]}",
             f"{kind}, as in the metadata or the records before it",
+            "tensor metadata tells what the first records do not" if pat.is_null(kind) else "",
         )
 
     def _decode(
