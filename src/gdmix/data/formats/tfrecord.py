@@ -28,6 +28,7 @@ from gdmix.errors import DataError
 __all__ = ["TFRecord"]
 
 _HEAD_BYTES = 1 << 20
+_TOLD_BY = "is the tensor metadata right? without it, the first records tell what are lists"
 _NUMBERS = {1: pa.string(), 2: pa.float32(), 3: pa.int64()}
 
 
@@ -153,7 +154,8 @@ class _Batch:
             assert expected is not None
             at = int(wrong[0])
             where = f"{self._examples.place(at)}, column {name!r}"
-            raise DataError(where, f"found {counts[at]} {what}", str(expected[at]))
+            hint = "" if name in self._layout.shapes else _TOLD_BY
+            raise DataError(where, f"found {counts[at]} {what}", str(expected[at]), hint)
 
     def _require_width(self, name: str, counts: Places) -> None:
         width = self._layout.shapes.get(name)
