@@ -173,18 +173,25 @@ def test_what_protobuf_writes_is_read(tmp_path_factory, given_rows, message):
 
 
 def seeds():
-    """Return small records of many forms."""
+    """Return a small record of many forms, packed and unpacked."""
     example = Example()
-    example.features.feature["a"].int64_list.value.extend([1, 300, -1])
-    example.features.feature["b"].float_list.value.extend([1.5, -2.0])
-    example.features.feature["c"].bytes_list.value.append(b"xyz")
-    example.features.feature["d"].bytes_list.value.extend([b"", b"long" * 40])
+    example.features.feature["aa"].int64_list.value.extend([1, 300, -1])
+    example.features.feature["bb"].float_list.value.extend([1.5, -2.0])
+    example.features.feature["cc"].bytes_list.value.append(b"xyz")
+    example.features.feature["dd"].bytes_list.value.extend([b"", b"long" * 40])
     packed = example.SerializeToString()
-    unpacked = Unpacked.FromString(packed).SerializeToString()
-    # concatenated messages are one: features of the second replace those of the first
+    return [packed, Unpacked.FromString(packed).SerializeToString()]
+
+
+def test_messages_one_after_the_other_are_one(tmp_path):
+    """Features of the second replace those of the first, as protocol buffers have it."""
     other = Example()
-    other.features.feature["a"].int64_list.value.extend([7])
-    return [packed, unpacked, packed + other.SerializeToString()]
+    other.features.feature["aa"].int64_list.value.extend([7])
+    path = tmp_path / "a.tfrecord"
+    for record in seeds():
+        path.write_bytes(framed([record + other.SerializeToString()]))
+        (row,) = table(path).to_pylist()
+        assert row == {"aa": 7, "bb": [1.5, -2.0], "cc": "xyz", "dd": ["", "long" * 40]}
 
 
 def kept(value):
