@@ -1,4 +1,6 @@
-"""Parquet → CSR rows: values a second on one core, and memory beside the rows that come out.
+"""Files → CSR rows: values and bytes a second on one core, memory beside the rows that come out.
+
+All shapes are Parquet files but `tfrecord`, of which writing is measured as well.
 
 Every shape is read in a process of its own. Seconds are those of all processors together, so
 the figures hold for one core however many decode columns at once.
@@ -68,22 +70,51 @@ def one_hot(rng, rows):
     return {"item": texts("item-", rng.integers(100_000, size=rows))}
 
 
+def tfrecord(rng, rows):
+    """Forty features a row of 100,000, as GDMix keeps them in TFRecords."""
+    indices, values = rng.integers(100_000, size=40 * rows), rng.random(40 * rows, np.float32)
+    return {
+        "x_indices": lists(pa.array(indices), 40),
+        "x_values": lists(pa.array(values), 40),
+    }
+
+
 SHAPES = {
     columns: (6, ["age", "year", "gender", "occupation", "genres"]),
     bags: (20, ["bag"]),
     sparse: (20, ["x"]),
     dense: (50, ["x"]),
     one_hot: (1, ["item"]),
+    tfrecord: (40, ["x"]),
 }
 
 
-def write(folder, nnz):
+def write(folder, nnz, names):
     """Write a file for every shape, in row groups of the usual size."""
     for shape, (per_row, _) in SHAPES.items():
+        if shape.__name__ not in names:
+            continue
         rng = np.random.default_rng(0)
         rows = nnz // per_row
         table = pa.table({"y": rng.integers(2, size=rows).astype(float), **shape(rng, rows)})
-        pq.write_table(table, folder / f"{shape.__name__}.parquet")
+        if shape is tfrecord:
+            write_records(table, folder / "tfrecord.tfrecord")
+        else:
+            pq.write_table(table, folder / f"{shape.__name__}.parquet")
+
+
+def write_records(table, path):
+    """Write TFRecords, and say how fast."""
+    from gdmix.data.formats.tfrecord import TFRecord
+
+    for rows in (table.slice(0, 1000), table):  # the first loads the kernels
+        start = time.process_time()
+        with TFRecord().open_writer(path, rows.schema) as writer:
+            for batch in rows.to_batches(max_chunksize=1 << 16):
+                writer.write(batch)
+        cpu = time.process_time() - start
+    speed = f"{len(table) / cpu:,.0f} rows/s, {path.stat().st_size / cpu / 1e6:.0f} MB/s"
+    print(f"writing TFRecords on one core: {speed}")
 
 
 def memory(what):
@@ -106,9 +137,12 @@ def measure(path, features, rounds):
     from gdmix.data.source import open_source
 
     options = ModelOptions(label="y", coordinates={"global": {"features": features}})
-    head = next(pq.ParquetFile(path, pre_buffer=False).iter_batches(9))
-    read(open_source(head), options.layout())  # loads the kernels
-    del head
+    if path.suffix == ".parquet":
+        head = next(pq.ParquetFile(path, pre_buffer=False).iter_batches(9))
+        read(open_source(head), options.layout())  # loads the kernels
+        del head
+    else:
+        read(open_source(path), options.layout())
     before = forget_peak()
     found = {"cpu": [], "wall": []}
     for _ in range(rounds):
@@ -137,18 +171,23 @@ def main():
     if options.measure is not None:
         measure(options.measure, shapes[options.measure.stem], options.rounds)
         return
-    print(f"{'shape':10} {'values':>12} {'features':>9} {'million/s/core':>15} {'peak / CSR':>11}")
+    names = options.only or list(shapes)
+    columns = f"{'million/s/core':>15} {'MB/s/core':>10} {'peak / CSR':>11}"
     with tempfile.TemporaryDirectory() as scratch:
-        write(Path(scratch), options.nnz)
-        for name in options.only or shapes:
-            again = ["--rounds", str(options.rounds), "--measure", f"{scratch}/{name}.parquet"]
+        write(Path(scratch), options.nnz, names)
+        print(f"{'shape':10} {'values':>12} {'features':>9} {columns}")
+        for name in names:
+            (path,) = Path(scratch).glob(f"{name}.*")
+            again = ["--rounds", str(options.rounds), "--measure", str(path)]
             child = subprocess.run(
                 [sys.executable, __file__, *again], check=True, stdout=subprocess.PIPE
             )
             found = json.loads(child.stdout)
             speed = found["nnz"] / median(found["cpu"]) / 1e6
+            bytes_speed = path.stat().st_size / median(found["cpu"]) / 1e6
             print(
                 f"{name:10} {found['nnz']:12,} {found['features']:9,} {speed:15.1f} "
+                f"{bytes_speed:10.0f} "
                 f"{found['peak'] / found['bytes']:11.2f}"
             )
 

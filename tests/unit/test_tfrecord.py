@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from gdmix import FixedEffect, MixedModel
 from gdmix.data.formats import tfrecord_frames
-from gdmix.data.formats.examples_wire import fill_integers
 from gdmix.data.formats.tensor_metadata import Tensor, read_metadata, write_metadata
 from gdmix.data.formats.tfrecord import TFRecord
-from gdmix.data.formats.tfrecord_frames import _TABLES, is_tfrecord, masked, read_records
+from gdmix.data.formats.tfrecord_frames import CHECKSUMS, is_tfrecord, masked, read_records
 from gdmix.data.reading import read
 from gdmix.data.source import open_source
 from gdmix.errors import DataError
@@ -68,14 +67,14 @@ def write(path, rows, schema=None):
 def test_checksums(data):
     array = np.frombuffer(data, np.uint8)
     for run in (masked, masked.py_func):
-        assert run(array, 0, len(array), _TABLES) == crc(data)
+        assert run(array, 0, len(array), CHECKSUMS) == crc(data)
 
 
 def test_a_known_checksum():
     """RFC 3720, B.4: 32 bytes of zeros have 0x8A9136AA; masked by TensorFlow's rule."""
     plain = 0x8A9136AA
     expected = (((plain >> 15) | (plain << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-    assert masked(np.zeros(32, np.uint8), 0, 32, _TABLES) == expected
+    assert masked(np.zeros(32, np.uint8), 0, 32, CHECKSUMS) == expected
 
 
 @pytest.mark.parametrize("record", [ONE, UNPACKED])
@@ -101,11 +100,11 @@ def test_records_are_found_however_the_file_is_cut(tmp_path):
     path.write_bytes(framed(*records))
     assert is_tfrecord(path.read_bytes()[:12])
     for chunk in (1, 13, 64, 1 << 20):
-        found = list(read_records(path, chunk))
-        assert [r.first for r in found] == list(
-            np.cumsum([0] + [len(r.starts) for r in found])[:-1]
-        )
-        cut = [r.data[a:b].tobytes() for r in found for a, b in zip(r.starts, r.ends, strict=True)]
+        cut = []
+        for found in read_records(path, chunk):
+            assert found.first == len(cut)
+            places = zip(found.starts, found.ends, strict=True)
+            cut += [found.data[start:end].tobytes() for start, end in places]
         assert cut == records
 
 
@@ -294,12 +293,20 @@ def test_absurd_lengths(tmp_path):
             table(path)
 
 
-def test_long_varints_end(tmp_path):
-    spans = np.array([[0, 16]], np.int64)
-    data = bytes.fromhex("1a0e0a0c") + b"\xff" * 11 + b"\x01"
-    out = np.zeros(1, np.int64)
-    fill_integers(np.frombuffer(data, np.uint8), spans, out)
-    assert out[0] == -1
+@pytest.mark.parametrize("more", [9, 10])
+def test_integers_of_too_many_bytes(tmp_path, more):
+    """Ten bytes are the most that protocol buffers have."""
+    packed = b"\xff" * more + b"\x01"
+    feature = bytes((0x1A, len(packed) + 2, 0x0A, len(packed))) + packed
+    entry = b"\x0a\x01a\x12" + bytes((len(feature),)) + feature
+    example = b"\x0a" + bytes((len(entry),)) + entry
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(framed(ONE, b"\x0a" + bytes((len(example),)) + example))
+    if more == 9:
+        assert table(path)["a"].to_pylist() == [[1, 300], [-1]]
+        return
+    with pytest.raises(DataError, match="record 2, column 'a': the feature is broken"):
+        table(path)
 
 
 def test_a_deflated_file_that_is_cut_off(tmp_path):

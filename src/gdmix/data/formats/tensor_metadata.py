@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ import pyarrow as pa
 from gdmix.errors import DataError, did_you_mean
 
 FILE = "tensor_metadata.json"
+
+_LONGEST = 2**31 - 1
 
 _TYPES = {
     "int": pa.int64(),
@@ -69,7 +72,7 @@ def read_metadata(path: Path) -> list[Tensor]:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(str(path), f"not JSON ({error})", "GDMix's tensor metadata") from None
     if not isinstance(values, dict) or "features" not in values:
         raise DataError(str(path), "there is no 'features'", "GDMix's tensor metadata")
@@ -105,14 +108,18 @@ def _tensor(where: str, item: Any) -> Tensor:  # noqa: ANN401 - whatever JSON ho
         raise DataError(f"{where}.name", f"found {name!r}", "text that is not empty")
     where = f"{where} ({name})"
     dtype = item.get("dtype")
-    if dtype not in _TYPES:
+    if not isinstance(dtype, str) or dtype not in _TYPES:
         hint = did_you_mean(str(dtype), _TYPES)
         raise DataError(f"{where}.dtype", f"found {dtype!r}", f"one of {', '.join(_TYPES)}", hint)
     shape = item.get("shape", [])
-    if not isinstance(shape, list) or not all(isinstance(size, int) for size in shape):
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
         raise DataError(f"{where}.shape", f"found {shape!r}", "a list of whole numbers")
-    if any(size < -1 or size == 0 for size in shape):
-        raise DataError(f"{where}.shape", f"found {shape!r}", "lengths from 1, or -1 for any")
+    if any(size < -1 or size == 0 or size > _LONGEST for size in shape):
+        expected = f"lengths from 1 to {_LONGEST}, or -1 for any"
+        raise DataError(f"{where}.shape", f"found {shape!r}", expected)
+    if prod(size for size in shape if size > 0) > _LONGEST:
+        found = f"found {shape!r}, {prod(shape)} values"
+        raise DataError(f"{where}.shape", found, f"{_LONGEST} values at most")
     sparse = item.get("isSparse", False)
     if not isinstance(sparse, bool):
         raise DataError(f"{where}.isSparse", f"found {sparse!r}", "true or false")

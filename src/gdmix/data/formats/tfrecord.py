@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 from numpy.typing import NDArray
 
+from gdmix.data.arrowtypes import is_vague
 from gdmix.data.formats.examples import EXAMPLE, LISTS, Examples, Places, Values
 from gdmix.data.formats.tensor_metadata import Tensor, find_metadata, read_metadata
 from gdmix.data.formats.tfrecord_frames import read_records
@@ -27,6 +28,7 @@ from gdmix.errors import DataError
 __all__ = ["TFRecord"]
 
 _HEAD_BYTES = 1 << 20
+_TOLD_BY = "is the tensor metadata right? without it, the first records tell what are lists"
 _NUMBERS = {1: pa.string(), 2: pa.float32(), 3: pa.int64()}
 
 
@@ -75,7 +77,7 @@ class TFRecord:
         layout = _layout(path, self.metadata)
         for records in read_records(path):
             batch = _Batch(layout, Examples(path, records), schema.names)
-            columns = [batch.column(layout.fields[name]) for name in schema.names]
+            columns = [batch.column(_told(layout.fields[name], schema)) for name in schema.names]
             if columns:
                 yield pa.RecordBatch.from_arrays(columns, names=schema.names)
             else:
@@ -107,18 +109,19 @@ class _Batch:
         if name in self._layout.listed:
             spans, counts = self._examples.items(self._spans[name], name)
             self._require(counts, self._samples, name, "items of the list")
-            record = np.repeat(np.arange(len(counts)), counts)
-            found = self._examples.values(spans, item, name, record)
+            owner = np.repeat(np.arange(len(counts)), counts)
+            found = self._examples.values(spans, item, name, owner)
+            self._require_range(name, found, owner)
         else:
             found = self._examples.values(self._spans[name], item, name)
-        self._require_range(name, found)
-        if self._samples is not None and name not in self._layout.listed:
-            return self._spread(field, found)
+            self._require_range(name, found, np.arange(len(found.counts)))
+            if self._samples is not None:
+                return self._spread(field, found)
         if pat.is_list(kind):
             self._require_width(name, found.counts)
             return _lists(found.counts, found, item)
-        self._require(found.counts, found.there.astype(np.int64), name, "values")
-        return _single(found, item)
+        self._require(found.counts, np.minimum(found.counts, 1), name, "values")
+        return _single(found.counts > 0, found, item)
 
     def _measured(self) -> Places | None:
         name = self._layout.measure
@@ -134,15 +137,16 @@ class _Batch:
         samples, name = self._samples, field.name
         assert samples is not None
         is_list = pat.is_list(field.type)
-        width = self._layout.shapes.get(name, 1) if is_list else 1
-        item = field.type.value_type if is_list else field.type
-        if not is_list and (found.counts == 1).all() and not (samples == 1).all():
+        there = found.counts > 0
+        if not is_list and (found.counts <= 1).all() and not (samples == 1).all():
             taken = np.repeat(np.arange(len(samples)), samples)
-            return _items(found, item).take(pa.array(taken))
-        self._require(found.counts, samples * width, name, "values")
-        if not is_list:
-            return _items(found, item)
-        return _lists(np.full(int(samples.sum()), width), found, item)
+            return _single(there, found, field.type).take(pa.array(taken))
+        width = self._layout.shapes.get(name, 1) if is_list else 1
+        self._require(found.counts, np.where(there, samples * width, 0), name, "values")
+        if is_list:
+            widths = np.repeat(np.where(there, width, 0), samples)
+            return _lists(widths, found, field.type.value_type)
+        return _single(np.repeat(there, samples), found, field.type)
 
     def _require(self, counts: Places, expected: Places | None, name: str, what: str) -> None:
         wrong = np.flatnonzero(counts != expected)
@@ -150,36 +154,44 @@ class _Batch:
             assert expected is not None
             at = int(wrong[0])
             where = f"{self._examples.place(at)}, column {name!r}"
-            raise DataError(where, f"found {counts[at]} {what}", str(expected[at]))
+            hint = "" if name in self._layout.shapes else _TOLD_BY
+            raise DataError(where, f"found {counts[at]} {what}", str(expected[at]), hint)
 
     def _require_width(self, name: str, counts: Places) -> None:
         width = self._layout.shapes.get(name)
         if width is not None:
             self._require(counts, np.where(counts == 0, 0, width), name, "values")
 
-    def _require_range(self, name: str, found: Values) -> None:
+    def _require_range(self, name: str, found: Values, owner: Places) -> None:
         limit = self._layout.limits.get(name)
         if limit is None or found.items is None or not len(found.items):
             return
         indices = found.items.to_numpy()
-        wrong = np.flatnonzero((indices < 0) | (indices >= limit))
-        if len(wrong):
-            where = f"{self._examples.place(0)} or after it, column {name!r}"
-            expected = f"from 0 to {limit - 1}, as the tensor metadata has it"
-            raise DataError(where, f"found index {indices[wrong[0]]}", expected)
+        if indices.min() >= 0 and indices.max() < limit:
+            return
+        wrong = int(np.argmax((indices < 0) | (indices >= limit)))
+        feature = int(np.searchsorted(np.cumsum(found.counts), wrong, side="right"))
+        where = f"{self._examples.place(int(owner[feature]))}, column {name!r}"
+        expected = f"from 0 to {limit - 1}, as the tensor metadata has it"
+        raise DataError(where, f"found index {indices[wrong]}", expected)
+
+
+def _told(field: pa.Field, schema: pa.Schema) -> pa.Field:
+    """Return a column as what is asked for has it, where the first records tell nothing."""
+    return schema.field(field.name) if is_vague(field.type) else field
 
 
 def _items(found: Values, kind: pa.DataType) -> pa.Array:
     return pa.nulls(0, kind) if found.items is None else found.items
 
 
-def _single(found: Values, kind: pa.DataType) -> pa.Array:
-    if found.there.all() and found.items is not None:
-        return found.items
+def _single(there: NDArray[np.bool_], found: Values, kind: pa.DataType) -> pa.Array:
+    """Return a value for each row where it is there, null elsewhere."""
     if found.items is None:
-        return pa.nulls(len(found.there), kind)
-    place = np.cumsum(found.there) - 1
-    return found.items.take(pa.array(place, mask=~found.there))
+        return pa.nulls(len(there), kind)
+    if there.all():
+        return found.items
+    return found.items.take(pa.array(np.cumsum(there) - 1, mask=~there))
 
 
 def _lists(counts: Places, found: Values, kind: pa.DataType) -> pa.Array:
@@ -198,7 +210,9 @@ def _layout(path: Path, metadata: Path | None) -> _Layout:
     listed = tuple(examples.names(LISTS))
     known = {*examples.names(EXAMPLE), *listed}
     names = {field.name for tensor in tensors for field in tensor.fields()}
-    if found is None or (metadata is None and not names <= known):
+    # a column may be missing in the first records, or be no one's business: not both
+    is_of_others = not (names <= known or known <= names)
+    if found is None or (metadata is None and is_of_others):
         return _inferred(examples, listed)
     single = [t.name for t in tensors if not t.shape and not t.sparse]
     measure = listed[0] if listed else _repeated(examples, single)

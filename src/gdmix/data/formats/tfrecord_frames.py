@@ -6,27 +6,25 @@ checksum is a masked CRC-32C. See TensorFlow's ``tensorflow/core/lib/io/record_w
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.formats.streams import UNREADABLE, Readable, open_input
 from gdmix.errors import DataError
-from gdmix.jit import kernel
+from gdmix.jit import inner_kernel, kernel
 
 Bytes = NDArray[np.uint8]
 Table = NDArray[np.uint32]
 
-_CHUNK = 1 << 24
-_HEAD, _TAIL = 12, 4
+_CHUNK = 1 << 25
+HEAD, TAIL = 12, 4
 _LARGEST = 1 << 31
 _GOOD, _SHORT, _BAD_LENGTH, _BAD_DATA, _TOO_LONG = range(5)
 _POLYNOMIAL = 0x82F63B78
-_ZLIB = {".deflate", ".zlib"}
 
 
 class Records(NamedTuple):
@@ -53,66 +51,53 @@ class Records(NamedTuple):
 def read_records(path: Path, chunk: int = _CHUNK) -> Iterator[Records]:
     """Yield the records of a file, plain or compressed, some megabytes at a time.
 
+    What is yielded holds good until the next is asked for: its memory is used again.
+
     Raises
     ------
     DataError
         The file is cut off, a checksum does not fit, or the file cannot be read; names the byte.
     """
-    first, offset, rest = 0, 0, np.empty(0, np.uint8)
-    for block in _blocks(path, chunk):
-        data = np.concatenate([rest, block]) if len(rest) else block
-        # as what Arrow gives is: kernels are then compiled once
-        data.flags.writeable = False
-        starts = np.empty(len(data) // (_HEAD + _TAIL), np.int64)
-        ends = np.empty_like(starts)
-        count, used, state = split(data, _TABLES, starts, ends)
-        if state not in (_GOOD, _SHORT):
-            raise _fault(path, state, offset + used, first + count)
-        if count:
-            yield Records(data, starts[:count], ends[:count], first, offset)
-        rest = data[used:].copy()
-        first, offset = first + count, offset + used
-    if len(rest):
+    first, offset, have = 0, 0, 0
+    buffer = np.empty(chunk, np.uint8)
+    with open_input(path) as stream:
+        while got := _fill(path, stream, buffer[have:]):
+            have += got
+            data = buffer[:have]
+            # as what Arrow gives is: kernels are then compiled once
+            data.flags.writeable = False
+            starts = np.empty(have // (HEAD + TAIL), np.int64)
+            ends = np.empty_like(starts)
+            count, used, state = split(data, CHECKSUMS, starts, ends)
+            if state not in (_GOOD, _SHORT):
+                raise _fault(path, state, offset + used, first + count)
+            if count:
+                yield Records(data, starts[:count], ends[:count], first, offset)
+            first, offset, have = first + count, offset + used, have - used
+            # twice the room at a time, as bytes come: a length alone takes no memory
+            room = buffer if have < len(buffer) else np.empty(2 * len(buffer), np.uint8)
+            room[:have] = buffer[used : used + have]
+            buffer = room
+    if have:
         raise _fault(path, _SHORT, offset, first)
-
-
-def frames(data: Bytes, ends: NDArray[np.int64]) -> bytes:
-    """Return records as a file holds them; each ends where `ends` says, the next begins there."""
-    out = np.empty(len(data) + len(ends) * (_HEAD + _TAIL), np.uint8)
-    write_frames(data, ends, _TABLES, out)
-    return out.tobytes()
 
 
 def is_tfrecord(head: bytes) -> bool:
     """Tell whether a file that begins so holds records: the first length's checksum fits."""
-    data = np.frombuffer(head[:_HEAD], np.uint8)
-    return len(data) == _HEAD and int(_word(data, 8)) == int(masked(data, 0, 8, _TABLES))
+    data = np.frombuffer(head[:HEAD], np.uint8)
+    return len(data) == HEAD and int(_word(data, 8)) == int(masked(data, 0, 8, CHECKSUMS))
 
 
-def _blocks(path: Path, chunk: int) -> Iterator[Bytes]:
-    suffix = path.suffix.lower()
+def _fill(path: Path, stream: Readable, room: Bytes) -> int:
+    """Read until the room is full or the file ends; return how many bytes came."""
+    have = 0
+    view = room.data
     try:
-        if suffix in _ZLIB:
-            with path.open("rb") as stream:
-                yield from _inflated(stream, chunk)
-            return
-        compression = "gzip" if suffix == ".gz" else None
-        with pa.input_stream(str(path), compression=compression) as stream:
-            while block := stream.read(chunk):
-                yield np.frombuffer(block, np.uint8)
-    except (pa.ArrowException, OSError, zlib.error) as error:
+        while have < len(room) and (got := stream.readinto(view[have:])):
+            have += got
+    except UNREADABLE as error:
         raise DataError(str(path), f"cannot be read: {error}", hint="write it again") from None
-
-
-def _inflated(stream: IO[bytes], chunk: int) -> Iterator[Bytes]:
-    inflate = zlib.decompressobj()
-    while piece := stream.read(chunk):
-        while piece:
-            # a little input may become very much output: a part of it at a time
-            yield np.frombuffer(inflate.decompress(piece, chunk), np.uint8)
-            piece = inflate.unconsumed_tail
-    if not inflate.eof:
-        raise zlib.error("the stream is cut off")
+    return have
 
 
 def _fault(path: Path, state: int, offset: int, record: int) -> DataError:
@@ -140,7 +125,8 @@ def _tables() -> Table:
     return tables
 
 
-_TABLES = _tables()
+CHECKSUMS = _tables()
+"""What `masked` looks up."""
 
 
 @kernel
@@ -188,43 +174,28 @@ def split(
     """Find whole records; return how many there are, the bytes they take, and how it ended."""
     at = 0
     count = 0
-    while at + _HEAD <= len(data):
+    while at + HEAD <= len(data):
         if masked(data, at, at + 8, tables) != _word(data, at + 8):
             return count, at, _BAD_LENGTH
         length = _word(data, at) | (_word(data, at + 4) << 32)
         if length < 0 or length >= _LARGEST:
             return count, at, _TOO_LONG
-        start = at + _HEAD
+        start = at + HEAD
         end = start + length
-        if end + _TAIL > len(data):
+        if end + TAIL > len(data):
             return count, at, _SHORT
         if masked(data, start, end, tables) != _word(data, end):
             return count, at, _BAD_DATA
         starts[count] = start
         ends[count] = end
         count += 1
-        at = end + _TAIL
+        at = end + TAIL
     return count, at, _GOOD if at == len(data) else _SHORT
 
 
-@kernel
-def write_frames(data: Bytes, ends: NDArray[np.int64], tables: Table, out: Bytes) -> None:
-    """Put a head before each record and a tail after it."""
-    start = 0
-    at = 0
-    for end in ends:
-        length = end - start
-        for k in range(8):
-            out[at + k] = (length >> (8 * k)) & 255
-        crc = masked(out, at, at + 8, tables)
-        for k in range(4):
-            out[at + 8 + k] = (crc >> (8 * k)) & 255
-        at += _HEAD
-        for k in range(length):
-            out[at + k] = data[start + k]
-        crc = masked(data, start, end, tables)
-        at += length
-        for k in range(4):
-            out[at + k] = (crc >> (8 * k)) & 255
-        at += _TAIL
-        start = end
+@inner_kernel
+def put_checksum(out: Bytes, start: int, end: int, tables: Table) -> None:
+    """Write the checksum of bytes behind them."""
+    crc = masked(out, start, end, tables)
+    for k in range(4):
+        out[end + k] = (crc >> (8 * k)) & 255
