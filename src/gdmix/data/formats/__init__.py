@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from gdmix.data.formats import avro, csv, parquet
+from gdmix.data.formats import avro, csv, libsvm, parquet
 from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.errors import DataError
 
@@ -33,6 +33,9 @@ _BY_SUFFIX: dict[str, Format] = {
     ".avro": avro,
     ".csv": csv,
     ".tsv": csv,
+    ".libsvm": libsvm,
+    ".svm": libsvm,
+    ".svmlight": libsvm,
     ".tfrecord": TFRecord(),
     ".tfrecords": TFRecord(),
 }
