@@ -22,6 +22,8 @@ FEATURES = pa.field(
     pa.struct([("indices", pa.list_(pa.int64())), ("values", pa.list_(pa.float64()))]),
 )
 
+_PAIRS = 1 << 21
+
 
 class LibsvmWriter:
     """Writes batches of one schema."""
@@ -32,6 +34,13 @@ class LibsvmWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write one line for each row; a row whose features are null has none."""
+        pairs = batch.column("features").field("indices")
+        # text of more than 2 GiB is no array of Arrow's
+        step = max(1, batch.num_rows * _PAIRS // (len(pairs.values) + 1))
+        for first in range(0, batch.num_rows, step):
+            self._write(batch.slice(first, step))
+
+    def _write(self, batch: pa.RecordBatch) -> None:
         label = batch.column("label").cast(pa.float64())
         if label.null_count:
             raise self._wrong(first_null(label), "label", "the label is null", "a number")
@@ -42,7 +51,7 @@ class LibsvmWriter:
             words.append(named)
         words.append(self._pairs(batch.column("features")))
         text = pc.binary_join_element_wise(*words, " ", null_handling="skip")
-        ended = pc.binary_join_element_wise(text.cast(pa.large_string()), "", "\n")
+        ended = pc.binary_join_element_wise(text, "", "\n")
         self._stream.write(_bytes_of(ended))
         self._rows += batch.num_rows
 
@@ -100,8 +109,8 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[LibsvmWriter]:
         yield LibsvmWriter(path, stream)
 
 
-def _bytes_of(text: pa.LargeStringArray) -> memoryview:
+def _bytes_of(text: pa.StringArray) -> memoryview:
     """Return the strings of an array, one after the other."""
     _, offsets, data = text.buffers()
-    ends = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+    ends = np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1]
     return memoryview(data)[int(ends[0]) : int(ends[-1])]
