@@ -159,7 +159,7 @@ def test_columns_of_one_name_in_text(tmp_path):
         ("t.csv.zst", b"x,y\n", "cannot be read"),
         ("t.parquet", b"", "not a Parquet file"),
         ("t.parquet", b"x,y\n1,2\n", "not a Parquet file"),
-        ("t.json", b"{}", "unknown format '.json'; expected one of .avro, .csv, .parquet"),
+        ("t.json", b"{}", "unknown format '.json'; expected one of .avro, .csv, .libsvm, .parquet"),
         ("table", b"x", "unknown format ''"),
     ],
 )

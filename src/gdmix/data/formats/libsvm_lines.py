@@ -37,10 +37,14 @@ def is_blank(byte: int) -> bool:
 @inner_kernel
 def token_end(data: Bytes, at: int) -> int:
     """Return where a token ends: before a blank, a comment or the end of the line."""
-    end = np.uint64(at)
-    while not is_blank(data[end]) and data[end] != _NEWLINE and data[end] != _HASH:
-        end += np.uint64(1)
-    return int(end)
+    end = at
+    while (
+        not is_blank(data[np.uint64(end)])
+        and data[np.uint64(end)] != _NEWLINE
+        and data[np.uint64(end)] != _HASH
+    ):
+        end += 1
+    return end
 
 
 @exact_kernel
@@ -55,38 +59,37 @@ def read_decimal(data: Bytes, start: int, powers: NDArray[np.float64]) -> tuple[
         Where the token begins.
     powers : float64[23]
     """
-    at = np.uint64(start)
-    one = np.uint64(1)
-    negative = data[at] == _MINUS
-    if negative or data[at] == _PLUS:
-        at += one
+    at = start
+    negative = data[np.uint64(at)] == _MINUS
+    if negative or data[np.uint64(at)] == _PLUS:
+        at += 1
     mantissa = np.int64(0)
     digits = 0
     behind = 0
     first = at
     points = 0
     while True:
-        digit = np.int64(data[at]) - _ZERO
+        digit = int(np.int64(data[np.uint64(at)])) - _ZERO
         if 0 <= digit <= 9:
             if digits < _DIGITS:
                 mantissa = mantissa * 10 + digit
             if mantissa > 0:
                 digits += 1
             behind += points
-        elif data[at] == _POINT and points == 0:
+        elif data[np.uint64(at)] == _POINT and points == 0:
             points = 1
         else:
             break
-        at += one
-    end = token_end(data, np.int64(at))
-    if np.int64(at) == end:
-        if np.int64(at) - np.int64(first) - points < 1:
+        at += 1
+    end = token_end(data, at)
+    if at == end:
+        if at - first - points < 1:
             return 0.0, end, _BROKEN
     else:
         # what follows is an exponent, or the token is a word
-        more = np.int64(data[at]) | 32
-        exponent = read_exponent(data, np.int64(at) + 1, end) if more == 101 else -1000
-        if exponent == -1000 or np.int64(at) - np.int64(first) - points < 1:
+        more = np.int64(data[np.uint64(at)]) | 32
+        exponent = read_exponent(data, at + 1, end) if more == 101 else -1000
+        if exponent == -1000 or at - first - points < 1:
             return 0.0, end, _MARKED
         behind -= exponent
     if mantissa == 0:
@@ -101,14 +104,14 @@ def read_decimal(data: Bytes, start: int, powers: NDArray[np.float64]) -> tuple[
 @inner_kernel
 def read_exponent(data: Bytes, at: int, end: int) -> int:
     """Return a decimal exponent of up to three digits; -1000 where it is none."""
-    negative = data[at] == _MINUS
-    if negative or data[at] == _PLUS:
+    negative = data[np.uint64(at)] == _MINUS
+    if negative or data[np.uint64(at)] == _PLUS:
         at += 1
     if not 1 <= end - at <= 3:
         return -1000
     value = 0
     while at < end:
-        digit = np.int64(data[at]) - _ZERO
+        digit = int(np.int64(data[np.uint64(at)])) - _ZERO
         if not 0 <= digit <= 9:
             return -1000
         value = value * 10 + digit
@@ -119,14 +122,14 @@ def read_exponent(data: Bytes, at: int, end: int) -> int:
 @inner_kernel
 def read_whole(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     """Return a whole number of at most 18 digits, and whether it is one."""
-    negative = data[at] == _MINUS
+    negative = data[np.uint64(at)] == _MINUS
     if negative:
         at += 1
     if not 1 <= end - at <= _DIGITS:
         return 0, False
-    value = np.int64(0)
+    value = 0
     while at < end:
-        digit = np.int64(data[at]) - _ZERO
+        digit = int(np.int64(data[np.uint64(at)])) - _ZERO
         if not 0 <= digit <= 9:
             return 0, False
         value = value * 10 + digit
@@ -207,55 +210,57 @@ def parse_pairs(
     marks: int,
 ) -> tuple[int, int, int, int]:
     """Read what follows a label; return pairs and marks with those before, state, and place."""
-    at = np.uint64(start)
-    one = np.uint64(1)
+    at = start
     asked = False
     while True:
-        while is_blank(data[at]):
-            at += one
-        if data[at] == _HASH:
-            while data[at] != _NEWLINE:
-                at += one
-        if data[at] == _NEWLINE:
-            return used, marks, GOOD, np.int64(at)
+        while is_blank(data[np.uint64(at)]):
+            at += 1
+        if data[np.uint64(at)] == _HASH:
+            while data[np.uint64(at)] != _NEWLINE:
+                at += 1
+        if data[np.uint64(at)] == _NEWLINE:
+            return used, marks, GOOD, at
         first = at
         index = np.int64(0)
-        while 48 <= data[at] <= 57 and index <= LARGEST_INDEX:
-            index = index * 10 + np.int64(data[at]) - _ZERO
-            at += one
+        while 48 <= data[np.uint64(at)] <= 57 and index <= LARGEST_INDEX:
+            index = index * 10 + np.int64(data[np.uint64(at)]) - _ZERO
+            at += 1
         if index > LARGEST_INDEX:
-            return used, marks, LARGE_INDEX, np.int64(first)
+            return used, marks, LARGE_INDEX, first
         if at == first:
-            end = token_end(data, np.int64(first))
-            if not is_query(data, np.int64(first)):
-                return used, marks, NO_INDEX, np.int64(first)
+            end = token_end(data, first)
+            if not is_query(data, first):
+                return used, marks, NO_INDEX, first
             if asked:
-                return used, marks, SECOND_QID, np.int64(first)
-            query, good = read_whole(data, np.int64(first) + 4, end)
+                return used, marks, SECOND_QID, first
+            query, good = read_whole(data, first + 4, end)
             if not good:
-                return used, marks, BAD_QID, np.int64(first)
+                return used, marks, BAD_QID, first
             queries[row] = query
             asked = True
-            at = np.uint64(end)
+            at = end
             continue
-        if data[at] != _COLON:
-            return used, marks, NO_COLON, np.int64(first)
-        at += one
-        value, end, state = read_decimal(data, np.int64(at), powers)
+        if data[np.uint64(at)] != _COLON:
+            return used, marks, NO_COLON, first
+        at += 1
+        value, end, state = read_decimal(data, at, powers)
         if state == _BROKEN:
-            return used, marks, NO_VALUE, np.int64(first)
+            return used, marks, NO_VALUE, first
         if state == _MARKED:
             marked[marks, 0], marked[marks, 1], marked[marks, 2] = at, end, used
             marks += 1
         indices[used] = index
         values[used] = value
         used += 1
-        at = np.uint64(end)
+        at = end
 
 
 @inner_kernel
 def is_query(data: Bytes, at: int) -> bool:
     """Tell whether a token begins with ``qid:``; the text's last byte is no letter of it."""
     return bool(
-        data[at] == 113 and data[at + 1] == 105 and data[at + 2] == 100 and data[at + 3] == _COLON
+        data[np.uint64(at)] == 113
+        and data[at + 1] == 105
+        and data[at + 2] == 100
+        and data[at + 3] == _COLON
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,34 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 yield batch.select(schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(str(path), f"cannot be read: {error}", hint="write it again") from None
+
+
+class ParquetWriter:
+    """Writes batches of one schema."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write a batch as a row group."""
+        self._writer.write_batch(batch)
+
+
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[ParquetWriter]:
+    """Write rows to a file, its pages compressed.
+
+    Raises
+    ------
+    DataError
+        A column is of a type that Parquet does not have.
+    """
+    try:
+        writer = pq.ParquetWriter(path, schema, compression="zstd")
+    except pa.ArrowNotImplementedError as error:
+        raise DataError(str(path), f"the columns cannot be written to Parquet ({error})") from None
+    with writer:
+        yield ParquetWriter(writer)
 
 
 def _rows(file: pq.ParquetFile, names: list[str]) -> int:
