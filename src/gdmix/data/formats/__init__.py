@@ -44,6 +44,7 @@ class Format(Protocol):
         """Write record batches of `schema` to a file, compressed as its name says."""
 
 
+_RECORDS = TFRecord()
 _BY_SUFFIX: dict[str, Format] = {
     ".parquet": parquet,
     ".pq": parquet,
@@ -53,8 +54,15 @@ _BY_SUFFIX: dict[str, Format] = {
     ".libsvm": libsvm,
     ".svm": libsvm,
     ".svmlight": libsvm,
-    ".tfrecord": TFRecord(),
-    ".tfrecords": TFRecord(),
+    ".tfrecord": _RECORDS,
+    ".tfrecords": _RECORDS,
+}
+_NAMES = {
+    id(parquet): "parquet",
+    id(avro): "avro",
+    id(csv): "csv",
+    id(libsvm): "libsvm",
+    id(_RECORDS): "tfrecord",
 }
 _COMPRESSED = {".gz", ".zst", ".deflate", ".zlib"}
 
@@ -65,6 +73,19 @@ def format_of(path: Path) -> Format | None:
     if suffixes and suffixes[-1] in _COMPRESSED:
         suffixes.pop()
     return _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
+def format_name(path: Path) -> str | None:
+    """Return the name of a file's format, by the file's name alone."""
+    found = format_of(path)
+    return None if found is None else _NAMES[id(found)]
+
+
+def compressions_of(name: str) -> tuple[str, ...]:
+    """Return the suffixes of compressed files that a format can write."""
+    if name in ("csv", "libsvm"):
+        return tuple(COMPRESSIONS)
+    return (".gz",) if name == "tfrecord" else ()
 
 
 def format_within(path: Path) -> Format | None:

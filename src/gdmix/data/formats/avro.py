@@ -62,6 +62,7 @@ class AvroWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, writer: Any) -> None:  # noqa: ANN401
         self._path, self._schema, self._writer = path, schema, writer
+        self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write one record for each row."""
@@ -70,7 +71,13 @@ class AvroWriter:
             if pat.is_map(field.type):
                 columns[at] = [None if row is None else dict(row) for row in columns[at]]
         for row in zip(*columns, strict=True):
-            self._writer.write(dict(zip(self._schema.names, row, strict=True)))
+            record = dict(zip(self._schema.names, row, strict=True))
+            try:
+                self._writer.write(record)
+            except Exception as error:  # fastavro's errors are of many types
+                where = f"{self._path}, row {self._rows + 1}"
+                raise DataError(where, f"cannot be written to Avro ({error!r})") from None
+            self._rows += 1
 
 
 @contextmanager
