@@ -116,7 +116,7 @@ def rounded(array: pa.Array, place: Place, column: str, *, lossy: bool) -> pa.Ar
         wrong = np.flatnonzero((short != exact) & ~np.isnan(exact))
         if len(wrong):
             row = int(wrong[0]) if counts is None else row_of(int(wrong[0]), counts)
-            found = f"found {exact[wrong[0]]!r}, which 32 bits cannot hold"
+            found = f"found {float(exact[wrong[0]])!r}, which 32 bits cannot hold"
             raise DataError(place.at(row, column), found, hint="--lossy rounds such numbers")
     if counts is None:
         return pa.array(short, mask=np.asarray(wide.is_null()))

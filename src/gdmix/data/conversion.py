@@ -26,7 +26,8 @@ Arrays = list[pa.Array]
 Make = Callable[[Arrays, Place], Arrays]
 
 _LABELS = ("label", "response")
-_BIND = (pa.list_(pa.int64()), pa.list_(pa.float32()))
+_ROLES = ("uid", "weight", "offset")
+_PAIR = (pa.list_(pa.int64()), pa.list_(pa.float32()))
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ class _Planner:
 
     def plan(self) -> Conversion:
         names = list(self._wish.columns) or feature_names(self._source.schema.names)
+        if not names:
+            raise DataError(self._source.name, "there are no columns")
         reads = {name: self._columns(name) for name in names}
         parts = self._libsvm(reads) if self._target == "libsvm" else self._others(reads)
         if self._unused:
@@ -161,7 +164,7 @@ class _Planner:
                 return _Part(columns, [pa.field(name, bridges.BAG)], named)
         fields = [pa.field(*item) for item in zip(columns, kinds, strict=True)]
         if tensors:
-            fields = [pa.field(item.name, _tensor_type(item.type)) for item in fields]
+            fields = [pa.field(item.name, self._tensor_type(item)) for item in fields]
         elif self._target == "avro":
             # which has no numbers from 2**63
             fields = [f.with_type(pa.int64()) if f.type == pa.uint64() else f for f in fields]
@@ -171,7 +174,7 @@ class _Planner:
         """Return sparse features as two columns, the values in 32 bits."""
         fields = [
             pa.field(f"{name}_{part}", kind)
-            for part, kind in zip(("indices", "values"), _BIND, strict=True)
+            for part, kind in zip(("indices", "values"), _PAIR, strict=True)
         ]
 
         def both(arrays: Arrays, place: Place) -> Arrays:
@@ -181,6 +184,22 @@ class _Planner:
             return [made.field("indices"), short]
 
         return _Part(columns, fields, both)
+
+    def _tensor_type(self, item: pa.Field) -> pa.DataType:
+        """Return the type that a tensor has for a column; the writer refuses others."""
+        many = is_list(item.type)
+        kind = plain_type(item.type.value_type) if many else item.type
+        if pat.is_null(kind):
+            where = f"{self._source.name}, column {item.name!r}"
+            hint = "leave it out: --columns"
+            raise DataError(where, "holds nothing that tells its type", hint=hint)
+        if _of_floats(kind):
+            kind = pa.float32()
+        elif pat.is_integer(kind) or pat.is_boolean(kind):
+            kind = pa.int64()
+        elif is_string(kind):
+            kind = pa.string()
+        return pa.list_(kind) if many else kind
 
     def _kept(self, fields: list[pa.Field], arrays: Arrays, place: Place) -> Arrays:
         """Return columns as they are, held to what the format can hold."""
@@ -243,10 +262,14 @@ class _Planner:
         wrong = [
             name
             for name, kind in kinds.items()
-            if name in indexed or not (_is_bag(kind) or is_number(kind[0]))
+            if name in indexed or not (_is_bag(kind) or is_number(kind[0])) or self._is_role(name)
         ]
         if wrong or not rest:
-            found = f"cannot hold {', '.join(map(repr, wrong))} so" if wrong else "has no features"
+            found = (
+                f"cannot hold {', '.join(map(repr, wrong))} with the rest"
+                if wrong
+                else "has no features"
+            )
             raise DataError(
                 self._source.name,
                 f"libsvm {found}",
@@ -257,6 +280,10 @@ class _Planner:
         keys = self._keys("features", rest)
         columns = tuple(name for names in rest.values() for name in names)
         return _Part(columns, fields, partial(self._coded, list(rest), keys))
+
+    def _is_role(self, name: str) -> bool:
+        """Tell whether a column that nobody asked for is something else than a feature."""
+        return not self._wish.columns and (name in _ROLES or name.endswith(("_id", "Id")))
 
     def _keys(self, name: str, rest: dict[str, tuple[str, ...]]) -> pa.StringArray:
         """Return the features that are to be numbered: of a list, or all that the data has."""
@@ -324,15 +351,3 @@ def _is_bag(kinds: list[pa.DataType]) -> bool:
 def _of_floats(kind: pa.DataType) -> bool:
     item = plain_type(kind.value_type) if is_list(kind) else kind
     return bool(pat.is_floating(item) or pat.is_decimal(item))
-
-
-def _tensor_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type that a tensor has for a column; the writer refuses others."""
-    item = plain_type(kind.value_type) if is_list(kind) else kind
-    if _of_floats(kind):
-        item = pa.float32()
-    elif pat.is_integer(item) or pat.is_boolean(item):
-        item = pa.int64()
-    elif is_string(item):
-        item = pa.string()
-    return pa.list_(item) if is_list(kind) else item

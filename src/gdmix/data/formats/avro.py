@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,6 +22,7 @@ from gdmix.errors import DataError
 
 IS_TEXT = False
 _ROWS = 1 << 14
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -102,6 +104,11 @@ def open_writer(
     import fastavro
     from fastavro.write import Writer
 
+    for name in schema.names:
+        if not _NAME.fullmatch(name):
+            found = f"the column {name!r} cannot be written to Avro"
+            expected = "a name of letters, digits and underscores that begins with no digit"
+            raise DataError(str(path), found, expected, "rename the column, or leave it out")
     try:
         parsed = fastavro.parse_schema(record or record_schema(schema))
     except TypeError as error:

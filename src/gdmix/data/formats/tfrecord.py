@@ -198,7 +198,9 @@ def _layout(path: Path, metadata: Path | None) -> _Layout:
     listed = tuple(examples.names(LISTS))
     known = {*examples.names(EXAMPLE), *listed}
     names = {field.name for tensor in tensors for field in tensor.fields()}
-    if found is None or (metadata is None and not names <= known):
+    # a column that is null throughout is in no record
+    fits = names <= known or known <= names
+    if found is None or (metadata is None and not fits):
         return _inferred(examples, listed)
     single = [t.name for t in tensors if not t.shape and not t.sparse]
     measure = listed[0] if listed else _repeated(examples, single)
