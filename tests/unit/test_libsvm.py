@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_svmlight_file
 
-from gdmix.data.formats import libsvm, textstream
+from gdmix.data.formats import libsvm, libsvm_writer, textstream
 from gdmix.errors import DataError
 
 COLUMNS = pa.schema([libsvm.LABEL, libsvm.QID, libsvm.FEATURES])
@@ -229,3 +229,12 @@ def test_ranking_files(shared_data):
         letor / "lightgbm-lambdarank" / "rank.train.gz",
     ):
         same_as_scikit_learn(path, zero_based=False)
+
+
+def test_much_text_is_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(libsvm_writer, "_PAIRS", 3)
+    features = rows(*[[(k, 0.5)] * (k % 3) for k in range(20)])
+    table = pa.table({"label": range(20), "features": features})
+    with libsvm.open_writer(tmp_path / "a.libsvm", table.schema) as writer:
+        writer.write(table.to_batches()[0].slice(3, 15))
+    assert read(tmp_path / "a.libsvm")["features"].to_pylist() == features[3:18]
