@@ -17,7 +17,7 @@ from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.data.formats.tfrecord_frames import is_tfrecord
 from gdmix.errors import DataError
 
-_HEAD_BYTES = 1 << 16
+_HEAD_BYTES = 1 << 20
 
 
 class Writer(Protocol):
