@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from gdmix.cli.output import Output, command, require_output
 from gdmix.data.arrowtypes import is_string
-from gdmix.data.conversion import Conversion, Wish, prepare
+from gdmix.data.conversion import Conversion, Wish
+from gdmix.data.conversion_plan import prepare
 from gdmix.data.feature_lists import list_text
 from gdmix.data.formats import Writer, compressions_of, format_name, require_format
 from gdmix.data.formats.tensor_metadata import FILE

@@ -221,10 +221,7 @@ def parse_pairs(
         if data[np.uint64(at)] == _NEWLINE:
             return used, marks, GOOD, at
         first = at
-        index = np.int64(0)
-        while 48 <= data[np.uint64(at)] <= 57 and index <= LARGEST_INDEX:
-            index = index * 10 + np.int64(data[np.uint64(at)]) - _ZERO
-            at += 1
+        index, at = read_index(data, at)
         if index > LARGEST_INDEX:
             return used, marks, LARGE_INDEX, first
         if at == first:
@@ -253,6 +250,16 @@ def parse_pairs(
         values[used] = value
         used += 1
         at = end
+
+
+@inner_kernel
+def read_index(data: Bytes, at: int) -> tuple[int, int]:
+    """Return the whole number that begins here, and where it ends: at once if there is none."""
+    index = np.int64(0)
+    while 48 <= data[np.uint64(at)] <= 57 and index <= LARGEST_INDEX:
+        index = index * 10 + np.int64(data[np.uint64(at)]) - _ZERO
+        at += 1
+    return int(index), at
 
 
 @inner_kernel
