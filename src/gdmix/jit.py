@@ -56,6 +56,14 @@ def ordered_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return _compile(function, no_cpython_wrapper=True, fastmath={"contract", "arcp", "nsz"})
 
 
+def exact_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile `function` for calls from kernels, each operation rounded as IEEE 754 says.
+
+    A division is then no multiplication by an inverse.
+    """
+    return _compile(function, no_cpython_wrapper=True, fastmath=False)
+
+
 def _compile(function: Callable[_P, _R], **options: object) -> Callable[_P, _R]:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_directory())

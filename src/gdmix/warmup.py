@@ -110,7 +110,10 @@ def _few_rows() -> pa.Table:
 
 def _train_on_few(tiny: ModelOptions, options: ModelOptions) -> None:
     engine = LocalEngine(1)
-    few, indexes = read(FrameSource(_few_rows()), tiny.layout())
+    layout = tiny.layout()
+    # groups of metrics need an id, though no coordinate may have entities
+    layout = replace(layout, entities={"id": "metrics", **layout.entities})
+    few, indexes = read(FrameSource(_few_rows()), layout)
     plan = make_plan(tiny, indexes, statistics_of(engine, tiny, few))
     metrics = [replace(e, column="id" if e.column else None) for e in options.evaluators]
     once = replace(plan, sweeps=2, tolerance=0.0, metrics=metrics)

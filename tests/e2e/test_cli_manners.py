@@ -74,7 +74,8 @@ def test_init_names_coordinates_safely(init, run, tmp_path):
         ([0.0, 1.0], "logistic"),
         ([0, 1, 2], "linear"),
         ([0.5, 1.0], "linear"),
-        ([-1, 1], "linear"),
+        ([-1, 1], "logistic"),
+        ([-1, 0, 1], "linear"),
     ],
 )
 def test_init_takes_the_task_from_the_labels(init, run, tmp_path, labels, task):

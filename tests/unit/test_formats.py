@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gdmix.data.formats import csv, format_of, parquet
+from gdmix.data.formats import csv, format_of, parquet, require_format
 from gdmix.data.reading import read
 from gdmix.data.source import open_source
 from gdmix.errors import DataError
@@ -159,7 +159,7 @@ def test_columns_of_one_name_in_text(tmp_path):
         ("t.csv.zst", b"x,y\n", "cannot be read"),
         ("t.parquet", b"", "not a Parquet file"),
         ("t.parquet", b"x,y\n1,2\n", "not a Parquet file"),
-        ("t.json", b"{}", "unknown format '.json'; expected one of .avro, .csv, .parquet"),
+        ("t.json", b"{}", "unknown format '.json'; expected one of .avro, .csv, .libsvm, .parquet"),
         ("table", b"x", "unknown format ''"),
     ],
 )
@@ -236,3 +236,62 @@ def test_format_by_name(name, known, tmp_path):
 def test_error_type(tmp_path):
     with pytest.raises(DataError):
         open_source(tmp_path / "none.csv")
+
+
+def written(tmp_path, name, suffix):
+    """Write two rows as a format's suffix says, and rename the file."""
+    table = pa.table({"label": [1.0, 0.0], "features": FEATURES_OF_TWO})
+    if suffix == "tfrecord":
+        table = pa.table({"label": pa.array([1.0, 0.0], pa.float32())})
+    path = tmp_path / f"x.{suffix}"
+    with require_format(path).open_writer(path, table.schema) as writer:
+        for batch in table.to_batches():
+            writer.write(batch)
+    return path.rename(tmp_path / name)
+
+
+FEATURES_OF_TWO = [{"indices": [3, 1], "values": [0.5, 2.0]}, {"indices": [], "values": []}]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "avro", "tfrecord", "libsvm"])
+@pytest.mark.parametrize("name", ["part-r-00000", "a1a.t"])
+def test_a_name_that_says_nothing(tmp_path, name, suffix):
+    (tmp_path / "_SUCCESS").touch()
+    (tmp_path / "README.md").write_text("label 1:2\n")
+    path = written(tmp_path, name, suffix)
+    for place in (path, tmp_path):
+        (batch,) = open_source(place).batches(["label"], frozenset())
+        assert batch.columns["label"].to_pylist() == [1.0, 0.0]
+
+
+def test_compressed_text_without_a_name(tmp_path):
+    path = written(tmp_path, "S1.txt.gz", "libsvm.gz")
+    assert open_source(path).schema.names == ["label", "features"]
+
+
+def test_names_go_before_bytes_in_a_folder(tmp_path):
+    (tmp_path / "a.csv").write_text("label\n5\n")
+    written(tmp_path, "notes.txt", "libsvm")
+    (batch,) = open_source(tmp_path).batches(["label"], frozenset())
+    assert batch.columns["label"].to_pylist() == [5]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"1 2 3\n", b"a 1:2\n", b"1 1:2\nsome words\n", b"\0\1\2\n", b"7\n8\n", b"1,2\n3,4\n"],
+)
+def test_text_that_is_not_libsvm(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"unknown format '\.txt'"):
+        open_source(tmp_path / "a.txt")
+
+
+def test_small_batches_share_a_row_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_GROUP_ROWS", 10)
+    table = pa.table({"x": range(32)})
+    with parquet.open_writer(tmp_path / "a.parquet", table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=4):
+            writer.write(batch)
+    file = pq.ParquetFile(tmp_path / "a.parquet")
+    assert [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] == [12, 12, 8]
+    assert file.read()["x"].to_pylist() == list(range(32))

@@ -52,7 +52,23 @@ BAD = [
     ([0.0, 1.0, 0.5], "label", "the label is 0.5; expected 0 or 1"),
     ([0.0, 1.0, -1.0], "label", "the label is -1; expected 0 or 1"),
     ([0.0, 1.0, -1.0], "weight", "the weight is -1; expected 0 or more"),
+    (
+        [-1.0, 1.0, 0.0],
+        "label",
+        "the label is 0; expected -1 or 1, as in the rows before, for task",
+    ),
 ]
+
+
+@pytest.mark.parametrize("values", [[1.0, -1.0, -1.0], [-1.0] * 3, [1.0] * 3, [0.0, 1.0, 1.0]])
+def test_labels_of_minus_one_are_those_of_zero(values):
+    source = open_source({"c": values})
+    found, indexes = read(source, layout(label="c", labels="binary"))
+    expected = [max(value, 0.0) for value in values]
+    assert found.label.tolist() == expected
+    streamed = read_stream(source, layout(label="c", labels="binary"), indexes, label=True)
+    assert [label for rows in streamed for label in rows.label.tolist()] == expected
+    assert read(source, layout(label="c"))[0].label.tolist() == values
 
 
 @pytest.mark.parametrize(("values", "role", "words"), BAD)
@@ -71,6 +87,7 @@ def test_row_of_a_bad_number(values, role, words, two_files):
     if role == "label":
         # a label that is only carried along while scoring may be anything, or missing
         found = np.array([np.nan if value is None else value for value in values], float)
+        found = np.where(found == -1.0, 0.0, found)
         carried = np.concatenate([rows.label for rows in stream()])
         assert np.array_equal(carried, found, equal_nan=True)
     else:

@@ -255,6 +255,50 @@ def split(
 
 
 @app.command()
+def convert(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="INPUT... OUTPUT", help="Data, then the file to write.")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Format of a folder of part files: parquet, csv, avro, tfrecord, libsvm."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to take, parted by commas; all by default.")
+    ] = None,
+    rows_per_file: Annotated[int | None, typer.Option(min=1, help="Rows of a part file.")] = None,
+    feature_list: Annotated[
+        list[str] | None,
+        typer.Option(help="File of the names that indices stand for: FILE, or COLUMN=FILE."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the label, to libsvm: label or response.")
+    ] = None,
+    qid: Annotated[str | None, typer.Option(help="Column of the query id, to libsvm: qid.")] = None,
+    metadata: Annotated[
+        Path | None, typer.Option(help="Tensor metadata of TFRecord files; found beside them.")
+    ] = None,
+    lossy: Annotated[
+        bool, typer.Option(help="Write what the format cannot hold as near as it can.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is at the output.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Convert data between Parquet, CSV, Avro, TFRecord and libsvm, streamed."""
+    from gdmix.cli.converting import Target, run_convert, wish_of
+
+    wish = wish_of(columns, feature_list or [], label, qid, lossy=lossy)
+    if len(paths) < 2:
+        raise typer.BadParameter("give the data, then the file to write", param_hint="OUTPUT")
+    target = Target.of(Path(paths[-1]), to, rows_per_file)
+    out = Output(quiet, as_json)
+    run_convert(paths[:-1], target, wish, metadata, out, overwrite=overwrite)
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     quiet: Quiet = False,

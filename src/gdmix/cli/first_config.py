@@ -16,7 +16,7 @@ import yaml
 
 from gdmix.cli.output import Output, command, require_output
 from gdmix.data.arrowtypes import is_number, is_string, plain, plain_type
-from gdmix.data.decode import decoder_of
+from gdmix.data.decode import columns_of, decoder_of, feature_names
 from gdmix.data.paths import files_of
 from gdmix.data.source import Batch, Source, open_source
 from gdmix.errors import DataError
@@ -27,6 +27,8 @@ _LABELS = ("response", "label", "y", "click", "clicked", "target", "rating", "co
 _UIDS = ("uid", "sample_id", "request_id", "impression_id", "row_id")
 _WEIGHTS = ("weight", "sample_weight")
 _OFFSETS = ("offset",)
+# a query's documents are ranked: its id is what metrics are grouped by
+_QUERY = "qid"
 _LEAKS = ("rating", "timestamp", "ts", "time", "date")
 # free text would become one feature for each distinct text
 _TEXTS = ("title", "text", "name", "description", "url", "query")
@@ -40,6 +42,7 @@ class _Guess:
     roles: dict[str, str]
     features: list[str]
     unused: list[str]
+    query: str | None = None
     of_entity: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -66,14 +69,20 @@ def first_config(source: Source, data: str, validation: str | None) -> str:
     names = [name for name, count in times.items() if name and count == 1]
     kinds = {name: plain_type(source.type_of(name)) for name in names}
     roles = _roles(source, kinds)
-    taken = {*roles.values(), *_LEAKS}
+    query = _QUERY if _QUERY in kinds else None
+    taken = {*roles.values(), *_LEAKS, query}
     ids = [name for name in kinds if name.endswith(("_id", "Id")) and name not in taken]
     entities = [name for name in ids if pat.is_integer(kinds[name]) or is_string(kinds[name])]
     others = [name for name in kinds if name not in taken and name not in ids]
     head = _head(source, [roles["label"], *entities, *others])
-    features = [name for name in others if _can_be_feature(head, name)]
-    unused = [name for name in kinds if name not in {*roles.values(), *entities, *features}]
-    guess = _Guess(_is_binary(head.columns[roles["label"]]), roles, features, unused)
+    features = [name for name in feature_names(others) if _can_be_feature(head, source, name)]
+    used = {*roles.values(), *entities, query}
+    unused = [name for name in feature_names(kinds) if name not in {*used, *features}]
+    label = head.columns[roles["label"]]
+    if query is not None and (pc.min(label.cast(pa.float64())).as_py() or 0) < 0:
+        # gains cannot be negative
+        query = None
+    guess = _Guess(_is_binary(label), roles, features, unused, query)
     for entity in entities:
         guess.of_entity[entity] = _varying(head.columns, entity, features)
     return _render(guess, data, validation)
@@ -113,17 +122,18 @@ def _is_numeric(kind: pa.DataType) -> bool:
 
 
 def _is_binary(label: pa.Array) -> bool:
-    return all(value in (0, 1, None) for value in label.unique().to_pylist())
+    found = set(label.unique().to_pylist())
+    return found <= {0, 1, None} or found <= {-1, 1, None}
 
 
-def _can_be_feature(head: Batch, name: str) -> bool:
+def _can_be_feature(head: Batch, source: Source, name: str) -> bool:
     """Whether the column is no free text, holds anything, and becomes features."""
-    column = plain(head.columns[name])
-    if any(word in name.lower() for word in _TEXTS) or pat.is_null(column.type):
-        return False
     feature = Feature(column=name)
+    columns = [plain(head.columns[item]) for item in columns_of(feature, source, name)]
+    if any(word in name.lower() for word in _TEXTS) or pat.is_null(columns[0].type):
+        return False
     try:
-        decoder_of(feature, [column.type], name)([column], feature, head.place)
+        decoder_of(feature, [column.type for column in columns], name)(columns, feature, head.place)
     except DataError:
         return False
     return True
@@ -135,6 +145,7 @@ def _render(guess: _Guess, data: str, validation: str | None) -> str:
         if guess.binary
         else "task: linear                # the label is not only 0 and 1, as `logistic` needs it"
     )
+    metric = None if guess.query is None else _quoted(f"ndcg@10:{guess.query}")
     lines = [
         "# A first gdmix config: roles were guessed from column names and types.",
         task,
@@ -145,6 +156,7 @@ def _render(guess: _Guess, data: str, validation: str | None) -> str:
         "",
         *(f"{role}: {_quoted(column)}" for role, column in guess.roles.items()),
         "",
+        *([f"metrics: [{metric}, {'auc' if guess.binary else 'rmse'}]", ""] if metric else []),
         "sweeps: 2                   # most passes over the coordinates",
         "",
         "coordinates:                # updated in this order, each against the others' scores",
@@ -186,6 +198,8 @@ def _varying(head: pa.RecordBatch, entity: str, features: list[str]) -> list[str
     """Return the features that differ among the samples of one entity, in the head of the data."""
     columns = {entity: head.column(entity)}
     for name in features:
+        if name not in head.schema.names:
+            continue
         column = head.column(name)
         if pat.is_list(column.type) and pat.is_string(column.type.value_type):
             column = pc.binary_join(column, "\x1f")

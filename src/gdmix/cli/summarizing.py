@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gdmix.cli.output import Output, require_output
 from gdmix.config import TrainOptions
-from gdmix.data.decode import decoder_of
+from gdmix.data.decode import columns_of, decoder_of, feature_names
 from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout
 from gdmix.data.paths import files_of
@@ -84,9 +84,11 @@ def possible_features(source: Source) -> list[str]:
         There are none.
     """
     found = []
-    for name in source.schema.names:
+    for name in feature_names(source.schema.names):
+        feature = Feature(column=name)
+        types = [source.type_of(column) for column in columns_of(feature, source, name)]
         try:
-            decoder_of(Feature(column=name), [source.type_of(name)], name)
+            decoder_of(feature, types, name)
         except DataError:
             continue
         found.append(name)

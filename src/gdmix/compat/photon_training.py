@@ -59,7 +59,7 @@ def training(given: Given, report: Report, opened: Open) -> dict[str, Any]:
     plain["bags"] = shards.bags
     plain["coordinates"] = {item.name: item.options for item in coordinates}
     plain |= settings.grid(coordinates, plain, report)
-    plain |= settings.metrics(given, task, names, validation=bool(validation))
+    plain |= settings.metrics(given, task, names, validation=bool(validation.paths))
     plain |= settings.outputs(given, plain, report)
     if task not in settings.BINARY and any("down_sampling" in item.options for item in coordinates):
         text = "`down_sampling` raises the weights of the rows that stay; there only those of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,15 @@ def columns_of(feature: Feature, source: Source, option: str) -> tuple[str, ...]
         f"column {feature.column!r} not found in {source.name}",
         hint=did_you_mean(feature.column, source.schema.names),
     )
+
+
+def feature_names(names: Iterable[str]) -> list[str]:
+    """Return what the columns of a table are called as features: a pair of two is one."""
+    known = list(names)
+    taken = {name.removesuffix("_indices") for name in known if name.endswith("_indices")}
+    pairs = {name for name in taken if f"{name}_values" in known and name not in known}
+    halves = {f"{name}_{part}": name for name in pairs for part in ("indices", "values")}
+    return list(dict.fromkeys(halves.get(name, name) for name in known))
 
 
 def decoder_of(feature: Feature, types: list[pa.DataType], place: str) -> Decoder:

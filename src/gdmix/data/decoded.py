@@ -78,6 +78,7 @@ class Decoding:
         self._layout = layout
         self._roles = layout.roles(label=label)
         self._check_labels = check_labels
+        self._least: set[float] = set()
         entities = {option: column for column, option in layout.entities.items()}
         require_columns(source, self._roles)
         require_columns(source, entities)
@@ -161,13 +162,18 @@ class Decoding:
     def _labels(self, array: pa.Array, place: Place) -> NDArray[np.float64]:
         column = self._roles["label"]
         above = self._layout.columns.positive_above
+        binary = self._layout.labels == "binary"
         if not self._check_labels:
             labels = validation.known_numbers(array, "label", column, place)
-            return labels if above is None else validation.split_at(labels, above)
+            if above is not None:
+                return validation.split_at(labels, above)
+            return np.where(labels == -1.0, 0.0, labels) if binary else labels
         labels = validation.numbers(array, "label", column, place)
         if above is not None:
             labels = validation.split_at(labels, above)
         allowed = self._layout.labels, self._layout.labels_of
+        if binary:
+            labels = validation.from_zero(labels, self._least, allowed[1], column, place)
         validation.require_labels(labels, *allowed, column, place)
         return labels
 

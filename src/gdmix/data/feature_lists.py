@@ -7,6 +7,7 @@ they are Avro records.
 from __future__ import annotations
 
 import csv
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,24 @@ def read_list(path: str) -> pa.StringArray:
             raise DataError(str(file), "no such file", "a list of features, a name,term a line")
         stamps.append((str(file), file.stat().st_mtime_ns))
     return _read(tuple(stamps))
+
+
+def list_text(keys: pa.StringArray, where: str) -> str:
+    """Return the lines of a list that `read_list` reads as these keys.
+
+    Raises
+    ------
+    DataError
+        A feature's name or term holds a tab or a line break.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for key in keys.to_pylist():
+        if "\t" in key or len(f"{key}.".splitlines()) > 1:
+            found = f"the feature {key.replace(SEPARATOR, ',')!r} holds a tab or a line break"
+            raise DataError(where, found, "names and terms that fit on a line of a feature list")
+        writer.writerow(key.split(SEPARATOR, 1))
+    return text.getvalue()
 
 
 @lru_cache(maxsize=64)

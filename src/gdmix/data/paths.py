@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gdmix.data.formats import format_of
+from gdmix.data.formats import format_of, format_within
 from gdmix.errors import DataError, did_you_mean
 
 
@@ -34,7 +34,9 @@ def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         files = files_in(path)
         if not files:
-            raise DataError(str(path), "the folder holds no data files", ".parquet, .csv or .tsv")
+            raise DataError(
+                str(path), "the folder holds no data files", ".parquet, .avro, .csv or others"
+            )
         return files
     if path.exists():
         return [path]
@@ -52,12 +54,17 @@ def _expand(path: Path) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the data files in a folder and those below it, in the order of their names."""
-    return [
+    """Return the data files of a folder: by their names, or where no name says anything, by bytes.
+
+    Hidden files are passed over, and those that begin with an underscore.
+    """
+    files = [
         file
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not _is_hidden(file, folder) and format_of(file) is not None
+        if file.is_file() and not _is_hidden(file, folder)
     ]
+    named = [file for file in files if format_of(file) is not None]
+    return named or [file for file in files if format_within(file) is not None]
 
 
 def _is_hidden(file: Path, root: Path) -> bool:

@@ -98,6 +98,39 @@ def require_labels(
         raise DataError(place.at(row, column), found, f"{expected} for {of}", hint)
 
 
+def from_zero(
+    values: NDArray[np.float64], before: set[float], of: str, column: str, place: Place
+) -> NDArray[np.float64]:
+    """Return labels -1 and 1, as libsvm files have them, as 0 and 1.
+
+    Parameters
+    ----------
+    values : float64[rows]
+    before : set of float
+        Which of -1 and 0 the rows before held; those of these are added.
+    of : str
+        What needs labels of two classes (for messages).
+
+    Raises
+    ------
+    DataError
+        Names the first row with a 0 where others have -1, or the other way round: one of the two
+        may mean something else.
+    """
+    low = np.flatnonzero((values == -1.0) | (values == 0.0))
+    if not len(low):
+        return values
+    least = next(iter(before), float(values[low[0]]))
+    other = low[values[low] != least]
+    if len(other):
+        found = f"the label is {values[other[0]]:g}"
+        expected = "0 or 1" if least == 0.0 else "-1 or 1, as in the rows before,"
+        hint = "map the response to 0 and 1 first"
+        raise DataError(place.at(int(other[0]), column), found, f"{expected} for {of}", hint)
+    before.add(least)
+    return np.where(values == -1.0, 0.0, values)
+
+
 def require_weights(values: NDArray[np.float64], column: str, place: Place) -> None:
     """Check that weights are not negative.
 

@@ -31,7 +31,8 @@ def replacing(path: Path, marker: str | None = None) -> Iterator[Path]:
     """
     path = Path(os.path.abspath(path))
     _require_replaceable(path, marker)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # its name ends as that of `path`: some formats look at the suffix
+    aside = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

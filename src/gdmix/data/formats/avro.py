@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -27,6 +28,7 @@ IS_TEXT = False
 _ROWS = 1 << 14
 _BATCH_BYTES = 1 << 22
 _MOST_BYTES = 1 << 26
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -118,6 +120,7 @@ class AvroWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, writer: Any) -> None:  # noqa: ANN401
         self._path, self._schema, self._writer = path, schema, writer
+        self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write one record for each row."""
@@ -126,7 +129,13 @@ class AvroWriter:
             if pat.is_map(field.type):
                 columns[at] = [None if row is None else dict(row) for row in columns[at]]
         for row in zip(*columns, strict=True):
-            self._writer.write(dict(zip(self._schema.names, row, strict=True)))
+            record = dict(zip(self._schema.names, row, strict=True))
+            try:
+                self._writer.write(record)
+            except Exception as error:  # fastavro's errors are of many types
+                where = f"{self._path}, row {self._rows + 1}"
+                raise DataError(where, f"cannot be written to Avro ({error!r})") from None
+            self._rows += 1
 
 
 @contextmanager
@@ -151,6 +160,11 @@ def open_writer(
     import fastavro
     from fastavro.write import Writer
 
+    for name in schema.names:
+        if not _NAME.fullmatch(name):
+            found = f"the column {name!r} cannot be written to Avro"
+            expected = "a name of letters, digits and underscores that begins with no digit"
+            raise DataError(str(path), found, expected, "rename the column, or leave it out")
     try:
         parsed = fastavro.parse_schema(record or record_schema(schema))
     except TypeError as error:

@@ -8,19 +8,22 @@ An empty cell is null; in a column of numbers so are ``NA`` and ``null``, which 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.types as pat
 
+from gdmix.data.arrowtypes import plain, plain_type
 from gdmix.data.formats import csv_fault
+from gdmix.data.formats.textstream import COMPRESSIONS
 from gdmix.errors import DataError
 
 IS_TEXT = True
 _BLOCK_BYTES = 1 << 24
 _NULLS = ("", "NA", "null")
-_COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -43,6 +46,45 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 raise _unreadable(path, schema, error) from None
             if batch.num_rows:
                 yield _with_nulls(batch.select(schema.names))
+
+
+class CsvWriter:
+    """Writes batches of one schema."""
+
+    def __init__(self, writer: pacsv.CSVWriter, schema: pa.Schema) -> None:
+        self._writer, self._schema = writer, schema
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write one row for each; a null is an empty cell."""
+        columns = [plain(column) for column in batch.columns]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+
+
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[CsvWriter]:
+    """Write rows to a file of comma or tab separated values, compressed as its name says.
+
+    Raises
+    ------
+    DataError
+        A column holds lists, structs or bytes.
+    """
+    flat = pa.schema([field.with_type(plain_type(field.type)) for field in schema])
+    for field in flat:
+        if pat.is_nested(field.type) or pat.is_binary(field.type):
+            raise DataError(
+                f"{path}, column {field.name!r}",
+                f"type {field.type} cannot be a cell",
+                "numbers, strings, booleans or dates",
+                "leave the column out, or write another format",
+            )
+    options = pacsv.WriteOptions(delimiter=_delimiter(path))
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    with (
+        pa.output_stream(str(path), compression=compression) as stream,
+        pacsv.CSVWriter(stream, flat, write_options=options) as writer,
+    ):
+        yield CsvWriter(writer, flat)
 
 
 def _with_nulls(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -71,11 +113,11 @@ def _open(path: Path, schema: pa.Schema | None) -> pacsv.CSVStreamingReader:
 
 
 def _stream(path: Path) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression=_COMPRESSION.get(path.suffix.lower()))
+    return pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower()))
 
 
 def _delimiter(path: Path) -> str:
-    inner = path.with_suffix("") if path.suffix.lower() in _COMPRESSION else path
+    inner = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
     return "\t" if inner.suffix.lower() == ".tsv" else ","
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ IS_TEXT = False
 _BATCH_ROWS = 1 << 19
 _BATCH_VALUES = 1 << 21
 _BUFFER_BYTES = 1 << 20
+_GROUP_ROWS = 1 << 17
+_GROUP_BYTES = 1 << 26
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -30,6 +33,46 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 yield batch.select(schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(str(path), f"cannot be read: {error}", hint="write it again") from None
+
+
+class ParquetWriter:
+    """Writes batches of one schema, small ones together."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._held: list[pa.RecordBatch] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write a batch, once there is enough for a row group."""
+        self._held.append(batch)
+        rows = sum(held.num_rows for held in self._held)
+        if rows >= _GROUP_ROWS or sum(held.nbytes for held in self._held) >= _GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as a row group."""
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held))
+            self._held = []
+
+
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[ParquetWriter]:
+    """Write rows to a file, its pages compressed.
+
+    Raises
+    ------
+    DataError
+        A column is of a type that Parquet does not have.
+    """
+    try:
+        writer = pq.ParquetWriter(path, schema, compression="zstd")
+    except pa.ArrowNotImplementedError as error:
+        raise DataError(str(path), f"the columns cannot be written to Parquet ({error})") from None
+    with writer:
+        held = ParquetWriter(writer)
+        yield held
+        held.flush()
 
 
 def _rows(file: pq.ParquetFile, names: list[str]) -> int:
