@@ -14,7 +14,8 @@ from gdmix.errors import DataError, did_you_mean
 
 FILE = "tensor_metadata.json"
 
-_LONGEST = 2**31 - 1
+# indices are below it
+_LONGEST = 2**31
 
 _TYPES = {
     "int": pa.int64(),
