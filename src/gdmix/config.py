@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
+from gdmix.coordinates import Coordinate, DeepEffect, ExternalEffect, FixedEffect, RandomEffect
 from gdmix.data.days import EXPECTED, parse_days
 from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
@@ -31,14 +31,17 @@ from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList, Join, Names, OnePath, Paths
 from gdmix.tasks import TASKS, Task, TaskName
 
-_FIXED, _RANDOM, _EXTERNAL = (f"{VARIANT}{kind}" for kind in ("fixed", "random", "external"))
+_FIXED, _RANDOM, _EXTERNAL, _DEEP = (
+    f"{VARIANT}{kind}" for kind in ("fixed", "random", "external", "deep")
+)
 
 
 def _which(value: object) -> str:
-    """Tell a random effect by its entity, and given scores by their column."""
+    """Tell a random effect by its entity, given scores by their column, a network by itself."""
     for name, kind, tag in (
         ("entity", RandomEffect, _RANDOM),
         ("score", ExternalEffect, _EXTERNAL),
+        ("network", DeepEffect, _DEEP),
     ):
         if name in value if isinstance(value, Mapping) else isinstance(value, kind):
             return tag
@@ -48,7 +51,8 @@ def _which(value: object) -> str:
 AnyCoordinate = Annotated[
     Annotated[FixedEffect, Tag(_FIXED)]
     | Annotated[RandomEffect, Tag(_RANDOM)]
-    | Annotated[ExternalEffect, Tag(_EXTERNAL)],
+    | Annotated[ExternalEffect, Tag(_EXTERNAL)]
+    | Annotated[DeepEffect, Tag(_DEEP)],
     Discriminator(_which),
 ]
 # coordinates name folders of the model directory
@@ -171,7 +175,7 @@ class ModelOptions(Columns):
                     problem = f"holds the bag {feature.column!r}; expected columns"
                     raise _invalid(f"bags.{bag}", problem)
 
-    def _check_columns(self, name: str, coordinate: FixedEffect | RandomEffect) -> None:
+    def _check_columns(self, name: str, coordinate: Coordinate) -> None:
         where = f"coordinates.{name}.features"
         for feature in coordinate.features:
             if feature.column in self.bags and feature != Feature(column=feature.column):
@@ -229,8 +233,11 @@ class ModelOptions(Columns):
 
     def features_of(self, name: str) -> tuple[Feature, ...]:
         """Return the columns a coordinate reads, bags written out."""
+        return self._written_out(self.coordinates[name].features)
+
+    def _written_out(self, features: FeatureList) -> tuple[Feature, ...]:
         found: list[Feature] = []
-        for item in self.coordinates[name].features:
+        for item in features:
             found += self.bags.get(item.column, (item,))
         return tuple(dict.fromkeys(found))
 
@@ -240,17 +247,38 @@ class ModelOptions(Columns):
         return {name: first.setdefault(self.features_of(name), name) for name in self.coordinates}
 
     def layout(self) -> Layout:
-        """Return what to read from a table to train on it, or to score it."""
+        """Return what to read from a table to score it."""
         shards = {shard: self.features_of(shard) for shard in self.shards().values()}
         options: dict[Feature, str] = {}
         entities: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for name, coordinate in self.coordinates.items():
             for feature in self.features_of(name):
                 options.setdefault(feature, f"coordinates.{name}.features")
             if isinstance(coordinate, RandomEffect):
                 entities.setdefault(coordinate.entity, f"coordinates.{name}.entity")
+            if isinstance(coordinate, DeepEffect):
+                network = f"coordinates.{name}.network"
+                for key, features in coordinate.columns().items():
+                    shards[f"{name}.{key}"] = self._written_out(features)
+                    for feature in shards[f"{name}.{key}"]:
+                        options.setdefault(feature, network)
+                for column in coordinate.network.texts:
+                    texts.setdefault(column, network)
+                if coordinate.task_column is not None:
+                    where = f"coordinates.{name}.task_column"
+                    entities.setdefault(coordinate.task_column, where)
         of = f"task {self.task!r}"
-        return Layout(self, entities, shards, options, self.kind.labels, of)
+        return Layout(self, entities, shards, options, self.kind.labels, of, texts)
+
+    def training_layout(self) -> Layout:
+        """Return what to read from a table to train on it: the groups that are ranked too."""
+        layout = self.layout()
+        entities = dict(layout.entities)
+        for name, coordinate in self.coordinates.items():
+            if isinstance(coordinate, DeepEffect) and coordinate.group is not None:
+                entities.setdefault(coordinate.group, f"coordinates.{name}.group")
+        return replace(layout, entities=entities)
 
     def evaluation_layout(self) -> Layout:
         """Return what to read from a table to evaluate on it: the groups of metrics too."""

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from gdmix.coordinates import Coordinate, Setting, Summary
+from gdmix.coordinates import Coordinate, HeldOut, Setting, Summary
 from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine
 from gdmix.errors import ConfigError
@@ -119,6 +120,7 @@ def descend(
     validation: Dataset | None = None,
     state: State | None = None,
     observers: Iterable[Observer] = (),
+    workspace: Path | None = None,
 ) -> State:
     """Run block coordinate descent.
 
@@ -131,6 +133,8 @@ def descend(
         Where an earlier descent stopped; this one goes on from there.
     observers : iterable of callable
         Called after every update with the update and the state.
+    workspace : Path, optional
+        Folder for coordinates whose updates are so long that they keep checkpoints of their own.
 
     Returns
     -------
@@ -138,6 +142,7 @@ def descend(
         The parts of all coordinates and the record of every update.
     """
     going = _Descent(engine, plan, train, validation, state or State())
+    going.workspace = workspace
     state, observers = going.state, list(observers)
     names = [name for name in plan.coordinates if name not in plan.locked]
     for step in range(len(state.history), plan.sweeps * len(names)):
@@ -160,6 +165,7 @@ class _Descent:
         self, engine: Engine, plan: Plan, train: Dataset, validation: Dataset | None, state: State
     ) -> None:
         self._engine, self._plan, self._train, self.state = engine, plan, train, state
+        self.workspace: Path | None = None
         for name, setting in plan.settings.items():
             # what was known before the descent counts from its beginning
             if setting.previous is not None and name not in state.parts:
@@ -183,6 +189,7 @@ class _Descent:
         setting = plan.settings[name]
         if sweep or setting.start is None:
             setting = setting._replace(start=state.parts.get(name))
+        setting = setting._replace(held_out=self._watched(name), workspace=self._place(name))
         offset = self._scores.without(name)
         started = time.perf_counter()
         with _named(name):
@@ -202,6 +209,24 @@ class _Descent:
         self._scores.replace(name, own)
         if self._held_out is not None:
             self._held_out.replace(name, part.score(self._engine, self._held_out.rows))
+
+    def _place(self, name: str) -> Path | None:
+        """Return where this update may keep checkpoints: the same place when it is resumed."""
+        if self.workspace is None:
+            return None
+        return self.workspace / f"{len(self.state.history) + 1:05d}-{name}"
+
+    def _watched(self, name: str) -> HeldOut | None:
+        scores, metrics = self._held_out, self._plan.metrics
+        if scores is None or not metrics:
+            return None
+        others = scores.without(name)
+
+        def measure(own: Column) -> float:
+            found = Evaluation(metrics[:1], scores.rows, np.asarray(others + own)).values()
+            return next(iter(found.values()))
+
+        return HeldOut(scores.rows, others, measure, metrics[0].metric.larger_is_better)
 
     def _metrics(self) -> dict[str, float]:
         if self._held_out is None:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.dataset import Dataset
 from gdmix.data.sampling import Sampling, Thinning
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block
@@ -159,6 +160,12 @@ class Engine(Protocol):
         self, function: BlockMap, rows: Rows, shard: str, columns: Sequence[Column] = ()
     ) -> Column:
         """Return the column that `function` gives for every block of rows."""
+
+    def along(self, function: Callable[[Dataset], Floats], rows: Rows) -> Column:
+        """Return the column that `function` gives for whole parts of the rows."""
+
+    def gathered(self, rows: Rows, column: Column) -> tuple[Dataset, Floats]:
+        """Return all rows, and a column of them, in this process."""
 
     def group(
         self,

@@ -35,7 +35,8 @@ def fault_of(grid: Mapping[str, Sequence[float]], coordinates: Mapping[str, Coor
         if option not in known:
             hint = did_you_mean(option, known, most=20)
             return f"{key}: {name!r} has no numeric option {option!r}; {hint}"
-        both = coordinate.elastic_net is not None or f"{name}.elastic_net.weight" in grid
+        mixed = getattr(coordinate, "elastic_net", None)
+        both = mixed is not None or f"{name}.elastic_net.weight" in grid
         if option in ("l1", "l2") and both:
             return f"{key}: `elastic_net` takes the place of {option}; remove one of the two"
         if not values:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import RandomEffect
+from gdmix.coordinates import DeepEffect, RandomEffect
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ConfigError, DataError, did_you_mean
 from gdmix.models.carrying import moved_entities, moved_linear, with_ids
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.schema import Feature
@@ -104,6 +105,8 @@ class Initial:
             position = indexes[shard].positions(self.model.index_of(name).keys)
             if isinstance(part, EntityModel):
                 found[name] = moved_entities(self._with_ids(name, part, rows), shard, position)
+            elif isinstance(part, DeepModel):
+                found[name] = self._same_network(name, options, indexes, part)
             else:
                 found[name] = moved_linear(part, shard, position, len(indexes[shard]))
         return found
@@ -116,9 +119,11 @@ class Initial:
         columns = [one.entity for one in (new, old) if isinstance(one, RandomEffect)]
         if len(set(columns)) > 1:
             raise self._differs(f"{where}.entity", *columns)
-        if new.intercept != old.intercept:
-            was = (str(one.intercept).lower() for one in (new, old))
-            raise self._differs(f"{where}.intercept", *was)
+        intercepts = [getattr(one, "intercept", None) for one in (new, old)]
+        if len(set(intercepts)) > 1:
+            raise self._differs(f"{where}.intercept", *(str(each).lower() for each in intercepts))
+        if isinstance(new, DeepEffect) and isinstance(old, DeepEffect):
+            self._require_same_network(f"{where}.network", new, old)
 
     def _require_same_columns(self, name: str, options: ModelOptions) -> None:
         """Hold a column that both read to one reading: a coefficient belongs to a scale."""
@@ -131,8 +136,30 @@ class Initial:
         if name in options.locked and new.keys() != old.keys():
             raise self._differs(f"{where} (locked)", ", ".join(new), ", ".join(old))
 
+    def _require_same_network(self, where: str, new: DeepEffect, old: DeepEffect) -> None:
+        """Hold a network to the layers of the one whose weights it begins from."""
+        now, was = new.network.plain(), old.network.plain()
+        for option in {**now, **was}:
+            if now.get(option) != was.get(option):
+                shown = (str(one.get(option, "the default")) for one in (now, was))
+                raise self._differs(f"{where}.{option}", *shown)
+
+    def _same_network(
+        self, name: str, options: ModelOptions, indexes: Mapping[str, FeatureIndex], part: DeepModel
+    ) -> DeepModel:
+        """Return a network for the features of the new model, the first of which are its own."""
+        inputs = part.inputs
+        known = {inputs.wide: options.shards()[name]}
+        known |= {shard: shard for shard in (inputs.dense, *inputs.fields.values()) if shard}
+        widths = {theirs: len(indexes[ours]) for theirs, ours in known.items()}
+        return replace(part.widened(widths), inputs=replace(inputs, wide=known[inputs.wide]))
+
     def _require_variances(self, name: str) -> None:
         part = self.model.parts[name]
+        if isinstance(part, DeepModel):
+            hint = f"lock {name!r}, or set `incremental: false` for a warm start"
+            problem = "a network has no variances, which incremental training needs"
+            raise ConfigError(f"coordinates.{name}", problem, hint=hint)
         known = part.table.variances if isinstance(part, EntityModel) else part.variances
         if known is None:
             hint = f"train {self.name} with `variance: simple` or `full`, lock {name!r}, "

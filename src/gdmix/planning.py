@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import Bound, Box, Coordinate, Setting
+from gdmix.coordinates import Bound, Box, Coordinate, Regressed, Setting
 from gdmix.data.index import INTERCEPT, FeatureIndex
 from gdmix.data.statistics import Moments, Statistics, merged, moments
 from gdmix.descent import Plan
@@ -45,13 +45,11 @@ def make_plan(
     coordinates: Mapping[str, Coordinate] = options.coordinates
     settings = {}
     for name, shard in options.shards().items():
-        coordinate = coordinates[name]
-        box = None
-        if coordinate.bounds:
+        coordinate, box, scale = coordinates[name], None, None
+        if isinstance(coordinate, Regressed) and coordinate.bounds:
             where = f"coordinates.{name}.bounds"
             box = box_of(coordinate.bounds, indexes[shard], int(coordinate.intercept), where)
-        scale = None
-        if coordinate.normalization != "none":
+        if isinstance(coordinate, Regressed) and coordinate.normalization != "none":
             where = f"coordinates.{name}.normalization"
             told = (statistics or {})[shard]
             scale = normalization_of(coordinate.normalization, told, indexes[shard], where)
@@ -63,6 +61,8 @@ def make_plan(
             box=box,
             normalization=scale,
             previous=known,
+            name=name,
+            task=options.task,
         )
     return Plan(
         coordinates,
@@ -78,7 +78,9 @@ def statistics_of(engine: Engine, options: ModelOptions, rows: Rows) -> dict[str
     """Return the statistics of every shard whose features are normalized; of all, if asked for."""
     found: dict[str, Statistics] = {}
     for name, shard in options.shards().items():
-        wanted = options.statistics or options.coordinates[name].normalization != "none"
+        coordinate = options.coordinates[name]
+        normalized = isinstance(coordinate, Regressed) and coordinate.normalization != "none"
+        wanted = options.statistics or normalized
         if wanted and shard not in found:
             width = engine.width(rows, shard)
             of_block = partial(_moments, width=width)

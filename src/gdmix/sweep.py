@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
@@ -60,7 +61,7 @@ def gather(
         The data does not fit the options or the initial model; the message names the place.
     """
     earlier = None if initial is None else initial.features(options)
-    rows, indexes = read(train, options.layout(), earlier=earlier)
+    rows, indexes = read(train, options.training_layout(), earlier=earlier)
     held_out = None
     if validation is not None:
         held_out, _ = read(validation, options.evaluation_layout(), indexes)
@@ -79,6 +80,10 @@ class Keeper:
     def begin(self, number: int) -> State:
         """Return where a point goes on from."""
         return State()
+
+    def workspace(self, number: int) -> Path | None:
+        """Return a folder for checkpoints within updates of a point."""
+        return None
 
     def save(self, update: Update, state: State) -> None:
         """Keep the state after an update of the point that began last."""
@@ -135,7 +140,8 @@ def sweep(
             plan = _from(last, plan)
             watching = [*_choosing(at, plan), keeper.save, *observers]
             state = keeper.begin(number)
-            descend(engine, plan, material.train, material.validation, state, watching)
+            place = keeper.workspace(number)
+            descend(engine, plan, material.train, material.validation, state, watching, place)
             candidate = _candidate(number, point, at, plan, state)
             best = _better(best, candidate, metric)
             keeper.finish(candidate, best)

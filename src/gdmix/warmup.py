@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import Bound, FixedEffect, RandomEffect
+from gdmix.coordinates import Bound, DeepEffect, FixedEffect, RandomEffect
 from gdmix.data.dataset import Dataset
 from gdmix.data.fingerprint import fingerprint
 from gdmix.data.reading import read
@@ -153,6 +153,8 @@ def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect
     found: list[FixedEffect | RandomEffect] = []
     shards: Mapping[str, str] = options.shards()
     for name, given in options.coordinates.items():
+        if isinstance(given, DeepEffect):
+            continue
         changed = {
             option: getattr(given, option)
             for option in _DECIDING
@@ -173,4 +175,6 @@ def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect
         alike = alike.model_copy(update=changed)
         if alike not in found:
             found.append(alike)
+    # a model of a network alone: its rows have a linear tower
+    found = found or [FixedEffect(features=_COLUMNS)]
     return {f"coordinate-{k}": coordinate for k, coordinate in enumerate(found)}

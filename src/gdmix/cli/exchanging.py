@@ -16,6 +16,7 @@ from gdmix.options import read_assignment
 from gdmix.store.crossed import Cut, split_crossed
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.exporting import Project, export_model
+from gdmix.store.foreign import linear_parts
 from gdmix.store.loading import load_model
 
 
@@ -81,7 +82,7 @@ def _tell(options: ModelOptions, model: Mixed, out: Output) -> None:
 def _counts(model: Mixed) -> dict[str, Any]:
     counts = {
         name: len(part.table.coefficients if isinstance(part, EntityModel) else part.coefficients)
-        for name, part in model.parts.items()
+        for name, part in linear_parts(model).items()
     }
     return {"coordinates": counts}
 

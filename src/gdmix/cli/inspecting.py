@@ -12,6 +12,7 @@ from rich.table import Table
 from gdmix.cli.output import Output
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.inspection import Mover, Named, entity_coefficients, fixed_coefficients, movers
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 from gdmix.store.loading import load_model
@@ -28,7 +29,11 @@ def run_inspect(
     result: dict[str, Any] = {}
     for name in names:
         part, index = model.parts[name], model.index_of(name)
-        if not isinstance(part, EntityModel):
+        if isinstance(part, DeepModel):
+            shapes = {key: list(tensor.shape) for key, tensor in part.trained.state.items()}
+            _show_network(out, name, part, shapes)
+            result[name] = shapes
+        elif not isinstance(part, EntityModel):
             named = fixed_coefficients(part, index, top)
             _show_coefficients(out, name, named, len(part.coefficients))
             result[name] = dict(named)
@@ -41,6 +46,16 @@ def run_inspect(
             _show_movers(out, f"{name}: the entities that differ most", part, found)
             result[name] = [asdict(mover) for mover in found]
     out.result(result)
+
+
+def _show_network(out: Output, name: str, part: DeepModel, shapes: dict[str, list[int]]) -> None:
+    out.say(f"\n[bold]{escape(name)}[/bold] [dim](a network of {part.parameters:,} numbers)[/dim]")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("weights")
+    table.add_column("shape", justify="right")
+    for key, shape in shapes.items():
+        table.add_row(escape(key), " x ".join(map(str, shape)))
+    out.console.print(table)
 
 
 def _known(model: Mixed, coordinate: str) -> str:

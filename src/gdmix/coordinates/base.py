@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from gdmix.deep.target import Kind as TaskKind
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.losses import Loss
 from gdmix.glm.minimize import Record
@@ -75,6 +78,25 @@ class Box(NamedTuple):
     upper: Floats
 
 
+class HeldOut(NamedTuple):
+    """Validation rows, for coordinates that watch them while they learn.
+
+    Attributes
+    ----------
+    rows : Rows
+    offset : Column
+        The score of all others.
+    metric : callable
+        From a column of own scores to the first metric.
+    larger_is_better : bool
+    """
+
+    rows: Rows
+    offset: Column
+    metric: Callable[[Column], float]
+    larger_is_better: bool
+
+
 class Setting(NamedTuple):
     """What a coordinate is fitted under; all but `start` holds for a whole descent.
 
@@ -93,6 +115,12 @@ class Setting(NamedTuple):
     previous : LinearModel, EntityModel or None
         What this coordinate was before this descent, whether or not it is a prior too. What no
         row speaks of stays as it is there.
+    held_out : HeldOut or None
+        Validation rows, where there are some.
+    workspace : Path or None
+        Folder for checkpoints of a long update; it is gone once the update is kept.
+    name, task : str
+        Of the coordinate, and what is modelled.
     """
 
     shard: str
@@ -102,6 +130,10 @@ class Setting(NamedTuple):
     box: Box | None = None
     normalization: Normalization | None = None
     previous: Part | None = None
+    held_out: HeldOut | None = None
+    workspace: Path | None = None
+    name: str = ""
+    task: TaskKind = "logistic"
 
 
 class Fit(NamedTuple):
@@ -157,12 +189,39 @@ class Bound(Options):
 
 
 class Coordinate(Options):
-    """Options that fixed and random effects share."""
+    """A block of the model: what all kinds of it have."""
 
     features: FeatureList = Field(
         default=(),
         description="Columns, or names of bags; none leaves a model of intercepts alone.",
     )
+
+    def standing_cost(
+        self,
+        engine: Engine,
+        rows: Rows,
+        setting: Setting,
+    ) -> float:
+        """Return what ``setting.previous`` pays where it stands."""
+        return 0.0
+
+    @abstractmethod
+    def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
+        """Solve this coordinate against `offset`, the score of all others.
+
+        Parameters
+        ----------
+        engine : Engine
+        rows : Rows
+            Training data.
+        setting : Setting
+        offset : Column
+        """
+
+
+class Regressed(Coordinate):
+    """A block of linear models: options that fixed and random effects share."""
+
     l2: float = Field(
         default=1.0,
         ge=0.0,
@@ -284,16 +343,3 @@ class Coordinate(Options):
             penalty = penalty.with_prior(coefficients[which], variances[which], self.prior_weight)
             pays = np.where(np.isfinite(variances), coefficients, pays)
         return penalty.value(pays[which])
-
-    @abstractmethod
-    def fit(self, engine: Engine, rows: Rows, setting: Setting, offset: Column) -> Fit:
-        """Solve this coordinate to tolerance against `offset`, the score of all others.
-
-        Parameters
-        ----------
-        engine : Engine
-        rows : Rows
-            Training data.
-        setting : Setting
-        offset : Column
-        """

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
+from gdmix.coordinates.base import Fit, Regressed, Setting, Summary
 from gdmix.coordinates.keeping import Kept
 from gdmix.coordinates.regression import Regression
 from gdmix.coordinates.rows import LossOverRows
@@ -33,7 +33,7 @@ NEWTON_LIMIT = 256
 """Most coefficients for which `auto` takes Newton's method under L1 terms or bounds."""
 
 
-class FixedEffect(Coordinate):
+class FixedEffect(Regressed):
     """One coefficient vector for all samples."""
 
     optimizer: Optimizer = Field(

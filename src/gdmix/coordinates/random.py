@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
+from gdmix.coordinates.base import Fit, Regressed, Setting, Summary
 from gdmix.coordinates.entities import EntitySolver
 from gdmix.coordinates.sparsity import without_zeros
 from gdmix.data.sampling import Kind, Sampling
@@ -22,7 +22,7 @@ from gdmix.models.entity import EntityModel
 from gdmix.options import INVALID
 
 
-class RandomEffect(Coordinate):
+class RandomEffect(Regressed):
     """One coefficient vector for each entity: user, item, advertiser.
 
     Each entity knows the features that its own samples have. Its intercept is part of the effect

@@ -65,6 +65,8 @@ class Dataset:
     shards : dict of str to Csr
     unseen : dict of str to int
         Feature values dropped, by shard, because the index does not know the feature.
+    texts : dict of str to pa.ChunkedArray
+        Text columns as strings, a null being the empty one.
     """
 
     rows: int
@@ -76,6 +78,7 @@ class Dataset:
     entities: dict[str, EntityColumn] = field(default_factory=dict)
     shards: dict[str, Csr] = field(default_factory=dict)
     unseen: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 
     def bounds(self, shard: str) -> NDArray[np.int64]:
         """Return where to cut the rows into blocks; it depends on the data alone.

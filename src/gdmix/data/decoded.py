@@ -37,6 +37,7 @@ class DecodedBatch(NamedTuple):
     entities : dict of entity column to pa.DictionaryArray
     pieces : dict of Feature to Piece
     place : Place
+    texts : dict of column to pa.StringArray
     """
 
     rows: int
@@ -45,6 +46,7 @@ class DecodedBatch(NamedTuple):
     entities: dict[str, pa.DictionaryArray]
     pieces: dict[Feature, Piece]
     place: Place
+    texts: dict[str, pa.StringArray] = {}  # noqa: RUF012 - never written to
 
 
 class Decoding:
@@ -82,6 +84,8 @@ class Decoding:
         entities = {option: column for column, option in layout.entities.items()}
         require_columns(source, self._roles)
         require_columns(source, entities)
+        for column, option in layout.texts.items():
+            require_columns(source, {option: column})
         self._columns: dict[Feature, tuple[str, ...]] = {}
         self._decoders: dict[Feature, Decoder] = {}
         self._widths: dict[Feature, int] = {}
@@ -111,9 +115,9 @@ class Decoding:
     def batches(self) -> Iterator[DecodedBatch]:
         """Read, check and decode the source, a batch at a time."""
         names = [name for columns in self._columns.values() for name in columns]
-        names += [*self._roles.values(), *self._layout.entities]
+        names += [*self._roles.values(), *self._layout.entities, *self._layout.texts]
         as_written = {f.column for f in self._columns if f.kind == "categorical" or f.separator}
-        as_written |= {*self._layout.entities, self._roles.get("uid", "")}
+        as_written |= {*self._layout.entities, *self._layout.texts, self._roles.get("uid", "")}
         floats = frozenset(names) - as_written
         for batch in self._source.batches(list(dict.fromkeys(names)), floats):
             yield self._decode(batch)
@@ -140,7 +144,11 @@ class Decoding:
                 columns[name], name, place, unique=self._layout.columns.unique_uid
             )
         numbers = self._numbers(columns, place)
-        return DecodedBatch(table.num_rows, numbers, uid, entities, pieces, place)
+        texts = {
+            name: validation.text(columns[name], option, name, place)
+            for name, option in self._layout.texts.items()
+        }
+        return DecodedBatch(table.num_rows, numbers, uid, entities, pieces, place, texts)
 
     def _numbers(
         self, columns: dict[str, pa.Array], place: Place

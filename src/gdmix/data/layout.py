@@ -27,6 +27,8 @@ class Layout:
         The labels that are allowed.
     labels_of : str
         What allows no others (for messages): a task, or a metric.
+    texts : dict of str to str
+        Text column to the option that names it (for messages).
     """
 
     columns: Columns
@@ -35,6 +37,7 @@ class Layout:
     options: Mapping[Feature, str] = field(default_factory=dict)
     labels: LabelRange = "any"
     labels_of: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[Feature, ...]:

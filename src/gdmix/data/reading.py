@@ -118,6 +118,10 @@ def _dataset(
         entities={name: _entities([b.entities[name] for b in batches]) for name in layout.entities},
         shards={shard: csr for shard, (csr, _) in rows.items()},
         unseen={shard: dropped for shard, (_, dropped) in rows.items()},
+        texts={
+            name: pa.chunked_array([batch.texts[name] for batch in batches], pa.string())
+            for name in layout.texts
+        },
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 from numpy.typing import NDArray
 
-from gdmix.data.arrowtypes import is_number, is_string
+from gdmix.data.arrowtypes import is_list, is_number, is_string
 from gdmix.data.piece import first_not_number, first_null
 from gdmix.data.place import Place
 from gdmix.errors import DataError
@@ -178,6 +178,26 @@ def entity_ids(array: pa.Array, option: str, column: str, place: Place) -> pa.Di
             f"convert the column to strings ({option})",
         ) from None
     return pa.DictionaryArray.from_arrays(coded.indices.cast(pa.int32()), ids)
+
+
+def text(array: pa.Array, option: str, column: str, place: Place) -> pa.StringArray:
+    """Return a text column as strings; a null is the empty text, a list its parts with blanks.
+
+    Raises
+    ------
+    DataError
+        The column holds neither text nor numbers.
+    """
+    if is_list(array.type) and is_string(array.type.value_type):
+        array = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
+    elif not (is_string(array.type) or is_number(array.type) or pat.is_boolean(array.type)):
+        raise DataError(
+            place.column(column),
+            f"found type {array.type} for a text",
+            "strings, or lists of them",
+            f"convert the column ({option})",
+        )
+    return pc.fill_null(array.cast(pa.string()), "")
 
 
 def uids(array: pa.Array, column: str, place: Place, *, unique: bool) -> pa.Array:

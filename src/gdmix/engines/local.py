@@ -115,6 +115,14 @@ class LocalEngine:
         """Return the column that `function` gives for every block of rows."""
         return np.concatenate(list(self._each(function, rows, shard, columns)))
 
+    def along(self, function: Callable[[Dataset], Floats], rows: Dataset) -> Floats:
+        """Return the column that `function` gives for the rows."""
+        return function(rows)
+
+    def gathered(self, rows: Dataset, column: Floats) -> tuple[Dataset, Floats]:
+        """Return the rows and the column as they are."""
+        return rows, column
+
     def group(
         self,
         function: Callable[[Run], None],

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from gdmix.data.index import FeatureIndex
 from gdmix.data.statistics import Statistics
 from gdmix.engine import Column, Engine, Rows
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 
-Part = LinearModel | EntityModel
+Part = LinearModel | EntityModel | DeepModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class Mixed:
 
     Attributes
     ----------
-    parts : dict of str to LinearModel or EntityModel
+    parts : dict of str to LinearModel, EntityModel or DeepModel
         By coordinate, in the update sequence.
     indexes : dict of str to FeatureIndex
         By shard.

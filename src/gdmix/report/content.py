@@ -14,6 +14,7 @@ from gdmix.config import ModelOptions
 from gdmix.descent import Update
 from gdmix.history import from_plain
 from gdmix.metrics import Evaluator, parse
+from gdmix.models.deep import DeepModel
 from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Mixed
 from gdmix.report.calibration import Calibration, calibration
@@ -146,6 +147,10 @@ def _effects(
         index = model.index_of(name)
         if isinstance(part, LinearModel):
             found.append(fixed_effect(name, part, index, last.get(name), features))
+        elif isinstance(part, DeepModel):
+            unknown = features.get(part.shard, 0)
+            counts = (len(index), part.parameters)
+            found.append(Fixed(name, last.get(name), None, *counts, [], unknown))
         else:
             quality = None if scores is None else entity_quality(scores, name, part)
             counts = (entities.get(name, 0), features.get(part.shard, 0))

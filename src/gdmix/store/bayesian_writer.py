@@ -20,7 +20,6 @@ from gdmix.data.texts import buffers
 from gdmix.jit import inner_kernel, kernel
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
-from gdmix.models.mixed import Part
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -71,7 +70,7 @@ class _Models(NamedTuple):
 
 
 def write_models(
-    folder: Path, part: Part, index: FeatureIndex, model_class: str, name: str
+    folder: Path, part: LinearModel | EntityModel, index: FeatureIndex, model_class: str, name: str
 ) -> list[Path]:
     """Write the models of a coordinate to ``part-*.avro``, the intercept first in each.
 

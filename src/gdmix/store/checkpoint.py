@@ -3,6 +3,7 @@
 checkpoints/
   state.json              what the run is, its history, and the folder of each part
   <step>-<coordinate>/    the part as a model directory would hold it
+  within/                 what a long update keeps on its way
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import FixedEffect
 from gdmix.data.dataset import Dataset
 from gdmix.data.fingerprint import fingerprint
 from gdmix.data.hashing import hash_uids
@@ -27,6 +27,7 @@ from gdmix.descent import State, Update
 from gdmix.engine import EntityTable
 from gdmix.errors import RunError
 from gdmix.history import as_plain, from_plain
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Part
 from gdmix.plainjson import dumps
@@ -34,6 +35,7 @@ from gdmix.store.aside import replacing, write_text
 from gdmix.store.parts import PART, read_part, write_part
 
 STATE = "state.json"
+WITHIN = "within"
 
 
 class Checkpoints:
@@ -87,6 +89,7 @@ class Checkpoints:
         write_text(self._folder / STATE, dumps(record))
         for stale in before - {*self._folders.values(), *self._best.values()}:
             shutil.rmtree(self._folder / stale)
+        shutil.rmtree(self._folder / WITHIN, ignore_errors=True)
 
     def load(self) -> State:
         """Return the state to go on from; an empty one when nothing was kept.
@@ -154,6 +157,9 @@ def identity(
         for column in rows.entities.values():
             _update(digest, column.ids)
             large.append(column.codes)
+        for text in rows.texts.values():
+            for chunk in text.chunks:
+                _update(digest, chunk)
         for csr in rows.shards.values():
             large += [csr.indptr, csr.indices, csr.values]
         for array in large:
@@ -168,14 +174,17 @@ def identity(
 def _samples(options: ModelOptions) -> bool:
     """Whether uids decide which rows a coordinate trains on."""
     return any(
-        each.down_sampling < 1.0
-        if isinstance(each, FixedEffect)
-        else each.active_upper_bound is not None
+        getattr(each, "down_sampling", 1.0) < 1.0
+        or getattr(each, "active_upper_bound", None) is not None
         for each in options.coordinates.values()
     )
 
 
 def _update_with_part(digest: Any, part: Part) -> None:  # noqa: ANN401 - hashlib names no type
+    if isinstance(part, DeepModel):
+        for _, tensor in sorted(part.trained.state.items()):
+            digest.update(tensor.contiguous().view(-1).numpy().data)
+        return
     held = part.table if isinstance(part, EntityModel) else part
     for numbers in (held.coefficients, held.variances):
         if numbers is not None:

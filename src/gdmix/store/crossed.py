@@ -18,10 +18,12 @@ from gdmix.config import ModelOptions
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ConfigError, ModelError, did_you_mean
 from gdmix.models.carrying import assembled
+from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
-from gdmix.models.mixed import Mixed, Part
+from gdmix.models.mixed import Mixed
 from gdmix.store.bayesian import Numbers, Records, entity_model, index_of
 from gdmix.store.directory import Saved
+from gdmix.store.foreign import linear_parts
 
 CROSS = "_gdmixcross_"
 
@@ -71,9 +73,9 @@ def split_crossed(saved: Saved, cut: Cut) -> Saved:
         raise ConfigError("--name", f"{cut.name!r} is a coordinate already", "another name")
     records = _records(part, index, np.flatnonzero(crossed), source)
     own = index_of([records])
-    owned: dict[str, tuple[FeatureIndex, Part]] = {
+    owned: dict[str, tuple[FeatureIndex, LinearModel | EntityModel]] = {
         name: (saved.model.index_of(name), each)
-        for name, each in saved.model.parts.items()
+        for name, each in linear_parts(saved.model).items()
         if name != source
     }
     left = np.flatnonzero(~crossed)

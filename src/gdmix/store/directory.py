@@ -21,6 +21,7 @@ from gdmix.config import ModelOptions
 from gdmix.data.index import FeatureIndex
 from gdmix.data.statistics import Statistics
 from gdmix.errors import ModelError
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.plainjson import dumps
@@ -130,6 +131,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _describe(part: Part) -> dict[str, Any]:
+    if isinstance(part, DeepModel):
+        return {"kind": "deep", "shard": part.shard, "parameters": part.parameters}
     kind = "random" if isinstance(part, EntityModel) else "fixed"
     return {"kind": kind, "shard": part.shard, "intercept": bool(part.intercept)}
 

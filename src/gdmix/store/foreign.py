@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from gdmix.config import ModelOptions
 from gdmix.coordinates import RandomEffect
 from gdmix.errors import ConfigError, ModelError, did_you_mean
+from gdmix.models.deep import DeepModel
+from gdmix.models.entity import EntityModel
+from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.options import set_option
 from gdmix.store.bayesian import Records, entity_model, index_of, linear_model, read_models
@@ -118,6 +121,23 @@ def load_foreign(
         else:
             parts[name] = linear_model(records[name], shard, index)
     return parsed, Mixed(parts, indexes)
+
+
+def linear_parts(model: Mixed) -> dict[str, LinearModel | EntityModel]:
+    """Return the parts of a model that other projects have a place for.
+
+    Raises
+    ------
+    ModelError
+        A part is a network.
+    """
+    found: dict[str, LinearModel | EntityModel] = {}
+    for name, part in model.parts.items():
+        if isinstance(part, DeepModel):
+            hint = "give them its scores: gdmix predict --layout"
+            raise ModelError(f"coordinate {name!r}", "is a network", "linear models", hint)
+        found[name] = part
+    return found
 
 
 def task_of(model_class: str | None) -> TaskName | None:

@@ -14,7 +14,7 @@ from gdmix.errors import DataError, ModelError
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 from gdmix.store.bayesian_writer import write_models
-from gdmix.store.foreign import MODEL_CLASSES, Found, Layout
+from gdmix.store.foreign import MODEL_CLASSES, Found, Layout, linear_parts
 
 MODELS = "models"
 
@@ -40,7 +40,7 @@ def gdmix_layout(path: Path) -> Layout:
 
 def write_gdmix(folder: Path, options: ModelOptions, model: Mixed) -> None:
     """Write the folders of all coordinates into one that exists."""
-    for name, part in model.parts.items():
+    for name, part in linear_parts(model).items():
         place = folder / name / MODELS
         files = write_models(
             place, part, model.index_of(name), MODEL_CLASSES[options.task], _MODEL_ID

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gdmix.coordinates import Coordinate, RandomEffect
+from gdmix.coordinates import Coordinate, DeepEffect, RandomEffect
 from gdmix.data.index import INTERCEPT, FeatureIndex
 from gdmix.engine import EntityTable
 from gdmix.glm.groups import Outcome
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
 from gdmix.models.mixed import Part
+from gdmix.store.networks import read_network, write_network
 
 Floats = NDArray[np.float64]
 
@@ -30,8 +32,11 @@ _ENTITIES_PER_FILE = 1 << 20
 
 
 def write_part(folder: Path, part: Part, index: FeatureIndex) -> None:
-    """Write ``part-*.parquet`` files into `folder`."""
+    """Write ``part-*.parquet`` files into `folder`; of a network, its own files."""
     folder.mkdir(parents=True)
+    if isinstance(part, DeepModel):
+        write_network(folder, part)
+        return
     tables = _linear_tables(part, index) if isinstance(part, LinearModel) else _entity_tables(part)
     for number, table in enumerate(tables):
         pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
@@ -39,6 +44,8 @@ def write_part(folder: Path, part: Part, index: FeatureIndex) -> None:
 
 def read_part(folder: Path, coordinate: Coordinate, shard: str, index: FeatureIndex) -> Part:
     """Read back what `write_part` wrote."""
+    if isinstance(coordinate, DeepEffect):
+        return read_network(folder)
     if isinstance(coordinate, RandomEffect):
         return _read_entities(folder, shard, coordinate.entity, int(coordinate.intercept))
     return _read_linear(folder, shard, index)

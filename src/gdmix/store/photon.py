@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gdmix.config import ModelOptions
-from gdmix.coordinates import RandomEffect
+from gdmix.coordinates import FixedEffect, Regressed
 from gdmix.errors import ModelError
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 from gdmix.plainjson import dumps
 from gdmix.store.bayesian_writer import write_models
-from gdmix.store.foreign import MODEL_CLASSES, Found, Layout
+from gdmix.store.foreign import MODEL_CLASSES, Found, Layout, linear_parts
 from gdmix.tasks import TaskName
 
 METADATA = "model-metadata.json"
@@ -82,7 +82,7 @@ def write_photon(folder: Path, options: ModelOptions, model: Mixed) -> None:
         Photon-ML has no place for something the model has.
     """
     task = {ours: theirs for theirs, ours in _TASKS.items()}[options.task]
-    for name, part in model.parts.items():
+    for name, part in linear_parts(model).items():
         random = isinstance(part, EntityModel)
         place = folder / (_RANDOM if random else _FIXED) / name
         place.mkdir(parents=True)
@@ -121,9 +121,10 @@ def _shard_name(options: ModelOptions, shard: str) -> str:
 
 def _configuration(options: ModelOptions, name: str) -> dict[str, Any]:
     coordinate = options.coordinates[name]
+    assert isinstance(coordinate, Regressed)
     optimizer = "LBFGS"
     rate = {}
-    if not isinstance(coordinate, RandomEffect):
+    if isinstance(coordinate, FixedEffect):
         optimizer = "TRON" if coordinate.optimizer in ("tron", "newton") else "LBFGS"
         rate = {"downSamplingRate": coordinate.down_sampling}
     mixed = coordinate.elastic_net

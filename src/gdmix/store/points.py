@@ -23,7 +23,7 @@ from gdmix.models.mixed import Mixed, Part
 from gdmix.plainjson import dumps
 from gdmix.selection import Candidate
 from gdmix.store.aside import write_text
-from gdmix.store.checkpoint import STATE, Checkpoints, differs
+from gdmix.store.checkpoint import STATE, WITHIN, Checkpoints, differs
 from gdmix.store.directory import Saved, read_model, save_model
 from gdmix.sweep import Keeper
 
@@ -105,6 +105,10 @@ class StoredPoints(Keeper):
         if self._grid:
             self._write()
         return self._begun[2]
+
+    def workspace(self, number: int) -> Path:
+        """Return a folder for checkpoints within updates of a point."""
+        return self._place(number) / WITHIN
 
     def save(self, update: Update, state: State) -> None:
         """Keep the state after an update of the point that began last."""
