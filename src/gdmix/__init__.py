@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gdmix.version import __version__
 
 if TYPE_CHECKING:
-    from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
+    from gdmix.coordinates import DeepEffect, ExternalEffect, FixedEffect, RandomEffect
     from gdmix.data.days import daily
     from gdmix.errors import GdmixError
     from gdmix.estimator import MixedModel, join, load
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gdmix.workflow import train
 
 __all__ = [
+    "DeepEffect",
     "ExternalEffect",
     "Feature",
     "FixedEffect",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DeepEffect": "gdmix.coordinates",
     "ExternalEffect": "gdmix.coordinates",
     "Feature": "gdmix.schema",
     "FixedEffect": "gdmix.coordinates",

@@ -9,7 +9,8 @@ import yaml
 import gdmix
 from gdmix.cli.options_reference import reference
 from gdmix.config import TrainOptions
-from gdmix.coordinates import FixedEffect, RandomEffect
+from gdmix.coordinates import DeepEffect, FixedEffect, RandomEffect
+from gdmix.deep.options import Network, TextEncoder, Training
 from gdmix.schema import Feature
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_public_names():
     assert gdmix.__all__ == [
+        "DeepEffect",
         "ExternalEffect",
         "Feature",
         "FixedEffect",
@@ -35,7 +37,10 @@ def test_public_names():
         _ = gdmix.fit
 
 
-@pytest.mark.parametrize("options", [TrainOptions, FixedEffect, RandomEffect, Feature])
+@pytest.mark.parametrize(
+    "options",
+    [TrainOptions, FixedEffect, RandomEffect, Feature, DeepEffect, Network, TextEncoder, Training],
+)
 def test_every_option_says_what_it_means(options):
     for name, field in options.model_fields.items():
         assert field.description, f"{options.__name__}.{name}"

@@ -10,12 +10,13 @@ def main() -> None:
     """Run the command line; a mistake of the user ends in one message and exit status 2."""
     import sys
 
-    from gdmix.cli.app import app
+    # importing a module adds its commands, in the order in which help shows them
+    from gdmix.cli import app, data_commands, exchange_commands  # noqa: F401
     from gdmix.cli.output import complain
     from gdmix.errors import GdmixError
 
     try:
-        app()
+        app.app()
     except GdmixError as error:
         complain(error)
         sys.exit(2)

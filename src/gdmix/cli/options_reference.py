@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gdmix.config import TrainOptions
-from gdmix.coordinates import ExternalEffect, FixedEffect, RandomEffect
+from gdmix.coordinates import DeepEffect, ExternalEffect, FixedEffect, RandomEffect
+from gdmix.deep.options import Network, TextEncoder, Training
 from gdmix.options import Options
 from gdmix.schema import Feature, Join
 
@@ -14,6 +15,10 @@ _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("A fixed effect, under `coordinates.<name>`", FixedEffect),
     ("A random effect, under `coordinates.<name>`", RandomEffect),
     ("Scores of a model outside, under `coordinates.<name>`", ExternalEffect),
+    ("A deep fixed effect, under `coordinates.<name>`", DeepEffect),
+    ("What it reads and its layers, under `network`", Network),
+    ("How texts become vectors, under `network.encoder`", TextEncoder),
+    ("How it is trained, under `training`", Training),
     ("A feature, in `features` or `bags`", Feature),
     ("Columns of other files, in `joins`", Join),
 )
@@ -46,4 +51,8 @@ def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
     value = field.default
     if value is None or value in ((), {}):
         return "none"
+    if isinstance(value, Options):
+        return "as below"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
