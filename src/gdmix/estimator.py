@@ -20,7 +20,7 @@ from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
-from gdmix.scoring import Unseen, score_source
+from gdmix.scoring import Unseen, score_source, without_absent
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.exporting import Project, export_model
 from gdmix.store.loading import load_initial, load_model
@@ -186,7 +186,11 @@ class MixedModel:
             asked = metrics if isinstance(metrics, str) else tuple(metrics)
             # the same check, and the same message, as for the option
             options = ModelOptions.parse({**options.plain(), "metrics": asked})
-        rows, _ = read(open_source(data), options.evaluation_layout(), model.indexes)
+        source = open_source(data)
+        # what may be null may as well not be there
+        lenient = ("weight", "offset") if options.null_defaults else ()
+        options = without_absent(options, source, ("uid", *lenient))
+        rows, _ = read(source, options.evaluation_layout(), model.indexes)
         own = model.scores(LocalEngine(self.threads), rows)
         return Evaluation(options.evaluators, rows, np.asarray(rows.offset + sum(own.values())))
 

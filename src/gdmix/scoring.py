@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +47,8 @@ def score_source(
 
     The label and weight are copied to the scores where the data has them; a label may be null.
     """
-    options = _without_absent(options, source)
+    # scoring needs none of these
+    options = without_absent(options, source, ("label", "weight", "uid"))
     first = 0
     label = options.label is not None
     for rows in read_stream(source, options.layout(), model.indexes, label=label):
@@ -55,11 +56,11 @@ def score_source(
         first += rows.rows
 
 
-def _without_absent(options: ModelOptions, source: Source) -> ModelOptions:
-    """Scoring needs no label, weight or uid: those that the data lacks are not asked for."""
+def without_absent(options: ModelOptions, source: Source, roles: Sequence[str]) -> ModelOptions:
+    """Return options that do not ask for those of the roles that the data has no column for."""
     absent = {
         role: None
-        for role in ("label", "weight", "uid")
+        for role in roles
         if getattr(options, role) is None or not source.has(getattr(options, role))
     }
     return options.model_copy(update=absent)

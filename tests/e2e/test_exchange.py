@@ -122,3 +122,16 @@ def test_split(run, tmp_path):
     factor = np.select([data["user_id"].to_numpy() == 7, data["user_id"].to_numpy() == 8], [1, 2])
     expected = 0.5 + factor * data["age"].to_numpy()
     np.testing.assert_allclose(pq.read_table(tmp_path / "s.parquet")["score"], expected)
+
+
+def test_an_imported_model_asks_for_no_weight(run, model):
+    """In Photon-ML's world a weight may be null, or not be there at all."""
+    run("export", model / "model", model / "game", "--to", "photon")
+    features = {"global": "[age, city, tags]", "per-user": "[tags]", "per-item": "[age]"}
+    sets = [f"--set=coordinates.{name}.features={each}" for name, each in features.items()]
+    assert run("import", model / "game", model / "back", *sets, "--set=label=click")[0] == 0
+    bare = pq.read_table(model / "valid.parquet").drop_columns(["weight", "uid"])
+    pq.write_table(bare, model / "bare.parquet")
+    status, out, error = run("evaluate", model / "back", model / "bare.parquet", "--json")
+    assert status == 0, error
+    assert 0.4 < json.loads(out)["auc"] < 1.0
