@@ -11,12 +11,14 @@ def main() -> None:
     import sys
 
     # importing a module adds its commands, in the order in which help shows them
-    from gdmix.cli import app, data_commands, exchange_commands  # noqa: F401
+    from gdmix.cli import app as _  # noqa: F401
+    from gdmix.cli import data_commands, exchange_commands
+    from gdmix.cli.arguments import app
     from gdmix.cli.output import complain
     from gdmix.errors import GdmixError
 
     try:
-        app.app()
+        app()
     except GdmixError as error:
         complain(error)
         sys.exit(2)
