@@ -9,14 +9,15 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line; a mistake of the user ends in one message and exit status 2."""
     import sys
+    from importlib import import_module
 
-    # importing a module adds its commands, in the order in which help shows them
-    from gdmix.cli import app as _  # noqa: F401
-    from gdmix.cli import data_commands, exchange_commands
     from gdmix.cli.arguments import app
     from gdmix.cli.output import complain
     from gdmix.errors import GdmixError
 
+    # importing a module adds its commands, in the order in which help shows them
+    for name in ("app", "data_commands", "exchange_commands"):
+        import_module(f"gdmix.cli.{name}")
     try:
         app()
     except GdmixError as error:
