@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gdmix.deep.options import TextEncoder
+from gdmix.deep.recurrent import states_of
 
 _SPREAD = 0.05
 """Deviation of new embeddings: small, so that rare tokens say little."""
@@ -125,14 +126,14 @@ class Rnn(nn.Module):
         """Return float32[rows, size]."""
         if self._directions == 1:
             for layer in self.layers:
-                vectors, _ = layer(self.dropout(vectors))
+                vectors = states_of(layer, self.dropout(vectors))
             return _at_end(vectors, lengths)
         order = _from_the_end(lengths, vectors.shape[1])
-        back = vectors
+        ahead = back = vectors
         for start in range(0, len(self.layers), 2):
             vectors = self.dropout(vectors)
-            ahead, _ = self.layers[start](vectors)
-            back, _ = self.layers[start + 1](_reordered(vectors, order))
+            ahead = states_of(self.layers[start], vectors)
+            back = states_of(self.layers[start + 1], _reordered(vectors, order))
             vectors = torch.cat([ahead, _reordered(back, order)], dim=2)
         # each direction's last state is the one that has seen the whole text
         return torch.cat([_at_end(ahead, lengths), _at_end(back, lengths)], dim=1)

@@ -151,6 +151,11 @@ class Network(Options):
         """All columns of ids."""
         return (*self.user_ids, *self.document_ids)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every column of ids and of embedded features once."""
+        return tuple(dict.fromkeys(column.column for column in (*self.ids, *self.embedded)))
+
     @model_validator(mode="after")
     def _require_something(self) -> Self:
         problem = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,8 +16,26 @@ _WHERE = "encoder.model"
 _HINT = "name a folder with config.json, tokenizer.json and weights, or a model on the hub"
 
 
-def read_tokenizer(model: str) -> tuple[str, int]:
-    """Return a model's tokenizer, as the text of a `tokenizer.json`, and its pad token's number.
+class ModelTokenizer(NamedTuple):
+    """A model's tokenizer.
+
+    Attributes
+    ----------
+    text : str
+        As in a `tokenizer.json`.
+    pad : int
+        Number of the token that fills up.
+    most : int
+        Tokens that the model reads at most.
+    """
+
+    text: str
+    pad: int
+    most: int
+
+
+def read_tokenizer(model: str) -> ModelTokenizer:
+    """Return a model's tokenizer.
 
     Raises
     ------
@@ -32,7 +50,7 @@ def read_tokenizer(model: str) -> tuple[str, int]:
         raise ConfigError(_WHERE, f"{model!r} has a tokenizer in Python alone", "tokenizer.json")
     pad = tokenizer.pad_token_id
     # a model without a pad token takes any: what stands behind a text is never looked at
-    return backend.to_str(), 0 if pad is None else int(pad)
+    return ModelTokenizer(backend.to_str(), pad or 0, int(tokenizer.model_max_length))
 
 
 def read_configuration(model: str) -> dict[str, Any]:
@@ -86,12 +104,19 @@ def empty_model(configuration: Mapping[str, Any]) -> nn.Module:
 
 
 def _found(model: str, reader: Any, **how: Any) -> Any:  # noqa: ANN401 - the library has no types
+    from transformers.utils import logging
+
     local = Path(model).is_dir()
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         return reader.from_pretrained(model, local_files_only=local, **how)
     except Exception as error:  # files, network, formats: the library raises what it likes
         first = str(error).strip().partition("\n")[0]
         raise ConfigError(_WHERE, f"{model!r} cannot be read ({first})", hint=_HINT) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _without_pooler(model: nn.Module) -> nn.Module:

@@ -110,7 +110,7 @@ def shape_of(
         vocabulary=vocabulary,
         pad=pad,
         wide=examples.wide.width,
-        fields={name: rows.width for name, rows in examples.fields.items()},
+        fields={name: examples.fields[name].width for name in network.fields},
         mean=tuple(mean.tolist()),
         deviation=tuple(deviation.tolist()),
         outputs=target.outputs,

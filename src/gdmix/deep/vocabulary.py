@@ -77,19 +77,19 @@ class Tokens:
         Raises
         ------
         ConfigError
-            There is none, or it cannot cut texts to `max_length`.
+            There is none, or it cannot read texts of `max_length`.
         """
         from gdmix.deep.pretrained import read_tokenizer
 
-        text, pad = read_tokenizer(str(encoder.model))
-        tokenizer = Tokenizer.from_str(text)
+        found = read_tokenizer(str(encoder.model))
+        tokenizer = Tokenizer.from_str(found.text)
         tokenizer.no_padding()
         least = tokenizer.num_special_tokens_to_add(is_pair=False) + 1
-        if encoder.max_length < least:
-            expected = f"at least {least}: the model puts tokens around a text"
+        if not least <= encoder.max_length <= found.most:
+            expected = f"{least} to {found.most}, as the model can read"
             raise ConfigError("encoder.max_length", f"found {encoder.max_length}", expected)
         tokenizer.enable_truncation(encoder.max_length)
-        return cls(tokenizer, pad, encoder.max_length)
+        return cls(tokenizer, found.pad, encoder.max_length)
 
     @classmethod
     def from_json(cls, text: str, encoder: TextEncoder) -> Tokens:
