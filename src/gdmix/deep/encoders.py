@@ -161,7 +161,7 @@ class Transformer(nn.Module):
 
         self._pooling: Literal["cls", "mean", "max"] = encoder.pooling
         self._frozen = encoder.freeze
-        self.model = empty_model(configuration)
+        self.model: Any = empty_model(configuration)
         self.model.requires_grad_(not encoder.freeze)
         self.size = int(self.model.config.hidden_size)
         self.dropout = nn.Dropout(encoder.dropout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,7 @@ class _Head(nn.Module):
     def __init__(self, given: int, hidden: Sequence[int], dropout: float, outputs: int) -> None:
         super().__init__()
         sizes = [given, *hidden]
-        self.layers = nn.ModuleList([_linear(*pair) for pair in zip(sizes, sizes[1:], strict=False)])
+        self.layers = nn.ModuleList([_linear(*pair) for pair in pairwise(sizes)])
         self.dropout = nn.Dropout(dropout)
         # without inputs an intercept is left
         self.weight = nn.Parameter(torch.zeros(outputs, sizes[-1]))

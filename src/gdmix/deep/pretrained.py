@@ -122,5 +122,5 @@ def _found(model: str, reader: Any, **how: Any) -> Any:  # noqa: ANN401 - the li
 def _without_pooler(model: nn.Module) -> nn.Module:
     """Leave out what reads the last layer for another task: it would never be trained."""
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None
+        model.register_module("pooler", None)
     return model

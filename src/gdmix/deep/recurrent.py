@@ -23,7 +23,7 @@ def states_of(layer: nn.Module, vectors: Tensor) -> Tensor:
         return cast(Tensor, layer(vectors)[0])
     operator = lstm if isinstance(layer, nn.LSTM) else gru
     weights = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
-    return operator(vectors, *weights)
+    return cast(Tensor, operator(vectors, *weights))
 
 
 @torch.library.custom_op("gdmix::lstm", mutates_args=())

@@ -42,7 +42,9 @@ def save(folder: str | Path, trained: Trained) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # tensors may share memory, or be parts of others; a file holds each alone
     state = {name: value.detach().cpu().clone() for name, value in trained.state.items()}
-    safetensors.save_file({name: value.contiguous() for name, value in state.items()}, folder / WEIGHTS)
+    safetensors.save_file(
+        {name: value.contiguous() for name, value in state.items()}, folder / WEIGHTS
+    )
     files = [WEIGHTS]
     if trained.tokens is not None:
         (folder / TOKENIZER).write_text(trained.tokens.to_json(), encoding="utf-8")

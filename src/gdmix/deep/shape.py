@@ -42,7 +42,7 @@ class Shape(NamedTuple):
     vocabulary: int = 0
     pad: int = 0
     wide: int = 0
-    fields: Mapping[str, int] = {}  # noqa: RUF012 - read only, and a NamedTuple has no factory
+    fields: Mapping[str, int] = {}
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     outputs: int = 1

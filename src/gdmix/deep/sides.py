@@ -30,9 +30,7 @@ class Sides(nn.Module):
         # vectors of ids meet those of texts, which may be of another size
         both = bool(network.ids) and self.texts is not None
         self.of_ids: nn.Module = nn.Linear(network.id_units, size) if both else nn.Identity()
-        self.users = _Side(
-            network.user_texts, network.user_ids, shape, size, network.project_users
-        )
+        self.users = _Side(network.user_texts, network.user_ids, shape, size, network.project_users)
         self.documents = _Side(
             network.document_texts, network.document_ids, shape, size, network.project_documents
         )

@@ -203,7 +203,7 @@ def _read_words(path: Path) -> list[str]:
     number = 0
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, 1):  # noqa: B007 - told of in an error
+            for number, line in enumerate(file, 1):
                 word = line.rstrip("\r\n")
                 if not word:
                     continue
@@ -221,4 +221,3 @@ def _read_words(path: Path) -> list[str]:
     if not lines:
         raise DataError(str(path), "is empty", "a vocabulary, a token a line")
     return list(lines)
-

@@ -64,7 +64,9 @@ def read_word_vectors(path: str | Path, words: Sequence[str], units: int) -> Wor
         raise DataError(where, "is not UTF-8 text", _EXPECTED) from error
     if not found.known.any():
         problem = f"none of {len(words)} tokens is in it"
-        raise DataError(str(path), problem, hint="compare its tokens with the data's, lowercase too")
+        raise DataError(
+            str(path), problem, hint="compare its tokens with the data's, lowercase too"
+        )
     return found
 
 
