@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Ragged(NamedTuple):
@@ -71,6 +72,8 @@ class Lot(NamedTuple):
     weight, offset : Float[rows]
     pointers : Long[groups + 1] or None
         Where each group of rows begins, where rows are ranked.
+    rows : int
+        Rows of the whole batch, of which several processes take a lot each.
     """
 
     batch: Batch
@@ -78,35 +81,16 @@ class Lot(NamedTuple):
     weight: Tensor
     offset: Tensor
     pointers: Tensor | None = None
+    rows: int = 0
 
 
-def moved(lot: Lot, device: torch.device) -> Lot:
-    """Return the lot on `device`; from pinned memory the copies run beside the caller's work."""
-    if device.type == "cpu":
-        return lot
-    batch = lot.batch
-    there = Batch(
-        {
-            name: (_moved(ids, device), _moved(lengths, device))
-            for name, (ids, lengths) in batch.texts.items()
-        },
-        _moved_bag(batch.wide, device),
-        _moved(batch.dense, device),
-        {name: _moved_bag(bag, device) for name, bag in batch.fields.items()},
-        None if batch.head is None else _moved(batch.head, device),
-    )
-    return Lot(
-        there,
-        _moved(lot.label, device),
-        _moved(lot.weight, device),
-        _moved(lot.offset, device),
-        None if lot.pointers is None else _moved(lot.pointers, device),
-    )
-
-
-def _moved_bag(bag: Bag, device: torch.device) -> Bag:
-    return Bag(*(_moved(part, device) for part in bag))
-
-
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    return tensor.to(device, non_blocking=True)
+def mapped(value: T, function: Callable[[Tensor], Tensor]) -> T:
+    """Return a lot or a batch with `function` of each of its tensors."""
+    if isinstance(value, Tensor):
+        return cast(T, function(value))
+    if isinstance(value, Mapping):
+        return cast(T, {name: mapped(part, function) for name, part in value.items()})
+    if isinstance(value, tuple):
+        parts = [mapped(part, function) for part in value]
+        return cast(T, value._make(parts) if hasattr(value, "_make") else tuple(parts))
+    return value

@@ -69,6 +69,13 @@ _ROWS = {
     "multiclass": pointwise.multiclass,
     "multilabel": pointwise.multilabel,
 }
+_LISTS = {
+    "pairwise": ranking.pairwise,
+    "listwise": ranking.listwise,
+    "approx_ndcg": ranking.approx_ndcg,
+}
+# bytes of a number in which losses are taken
+_FULL = 4
 _SEVERAL: tuple[Kind, ...] = ("multiclass", "multilabel")
 GAINS: tuple[LossName, ...] = ("listwise", "lambdarank", "approx_ndcg")
 """Losses that take labels as gains, which cannot be negative."""
@@ -93,7 +100,7 @@ def loss_of(target: Target) -> Loss:
         pointers: Tensor | None = None,
         head: Tensor | None = None,
     ) -> Total:
-        score = score if score.dtype.itemsize >= 4 else score.float()  # noqa: PLR2004
+        score = score if score.dtype.itemsize >= _FULL else score.float()
         label, weight, offset = (part.to(score.dtype) for part in (label, weight, offset))
         if shares and head is not None:
             weight = weight * score.new_tensor(shares)[head]
@@ -123,14 +130,10 @@ def _by_groups(
         groups = groups.kept(present)
         score, label, weight = score[present], label[present], weight[present]
     if target.loss == "lambdarank":
-        loss, weight = ranking.lambdarank(score, label, weight, groups, target.first)
-    elif target.loss == "listwise":
-        loss, weight = ranking.listwise(score, label, weight, groups)
-    elif target.loss == "approx_ndcg":
-        loss, weight = ranking.approx_ndcg(score, label, weight, groups)
+        loss = ranking.lambdarank(score, label, weight, groups, target.first)
     else:
-        loss, weight = ranking.pairwise(score, label, weight, groups)
-    return Total(loss.sum(), weight.sum())
+        loss = _LISTS[target.loss](score, label, weight, groups)
+    return Total(loss.sum(), ranking.WEIGHTS[target.loss](label, weight, groups).sum())
 
 
 def _shares(target: Target) -> list[float]:

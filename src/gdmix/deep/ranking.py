@@ -1,10 +1,10 @@
 """Losses of groups of rows: what matters is the order of their scores.
 
-Every function takes scores, labels and positive weights of rows that lie group after group, and
-returns loss and weight by group. A row's weight multiplies what it wins as the better row of a
-pair, or as one with a gain; so weights that are equal within a group are the group's weight, and
-weights of clicks against the chance to be seen work as well. A group without anything to learn
-(no two labels, or no gain) has loss and weight 0.
+Every loss takes scores, labels and positive weights of rows that lie group after group, and
+returns a number for each group. A row's weight multiplies what it adds as the better row of a
+pair, or as one with a gain: weights that are equal within a group are the group's weight, and
+clicks can be weighed against the chance to be seen. `WEIGHTS` tells what a group weighs, whatever
+its scores; one without anything to learn (no two labels, or no gain) has loss and weight 0.
 """
 
 from __future__ import annotations
@@ -18,24 +18,21 @@ from torch.nn import functional
 from gdmix.deep.segments import Groups, pairs, runs
 
 Weigh = Callable[[Tensor, Tensor], Tensor]
-ByGroup = tuple[Tensor, Tensor]
 
 # of approximate places: 1 / 0.1, near the middle of what Qin et al. found to work
 _STEEPNESS = 10.0
 
 
-def pairwise(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> ByGroup:
+def pairwise(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
     """Return the mean of ``log(1 + exp(s_j - s_i))`` over pairs of a group with ``y_i > y_j``."""
     order = groups.sorted(-label)
     score, label, weight = score[order], label[order], weight[order]
     begin, end = _worse(label, groups)
-    count = (end - begin).to(score.dtype)
-    share = weight / groups.total(count).clamp(min=1.0)[groups.of]
-    loss = _lost(score, groups, begin, end, lambda better, _: share[better])
-    return loss, groups.total(share * count)
+    share = weight / _or_one(groups.total((end - begin).to(score.dtype)))[groups.of]
+    return _lost(score, groups, begin, end, lambda better, _: share[better])
 
 
-def listwise(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> ByGroup:
+def listwise(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
     """Return the cross entropy of the softmax of scores against labels over their sum.
 
     With one relevant row in a group it is minus the logarithm of its probability to be first
@@ -43,12 +40,12 @@ def listwise(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> By
     """
     share = weight * label / _or_one(groups.total(label))[groups.of]
     behind = groups.log_total(score)[groups.of] - score
-    return groups.total(share * behind), groups.total(share)
+    return groups.total(share * behind)
 
 
 def lambdarank(
     score: Tensor, label: Tensor, weight: Tensor, groups: Groups, first: int | None = None
-) -> ByGroup:
+) -> Tensor:
     """Return the sum of pairs' logistic losses, each times what swapping them does to the NDCG.
 
     Gains are ``2^y - 1`` and places are those of the present scores, taken as constants (Burges,
@@ -73,12 +70,10 @@ def lambdarank(
         return weight[better] * scale[better] * change
 
     begin, end = _worse(label, groups)
-    loss = _lost(score, groups, begin, end, weigh)
-    several = groups.total((end - begin).to(score.dtype)) > 0.0
-    return loss, _mean_weight(weight, gain, groups) * several
+    return _lost(score, groups, begin, end, weigh)
 
 
-def approx_ndcg(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> ByGroup:
+def approx_ndcg(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
     """Return 1 less the NDCG at approximate places, times the group's weight.
 
     The place of a row is ``1 + sum of sigmoid((s_j - s_i) / 0.1)`` over the other rows j, which is
@@ -89,8 +84,38 @@ def approx_ndcg(score: Tensor, label: Tensor, weight: Tensor, groups: Groups) ->
     ideal = gain[groups.sorted(-label)] * _discount(groups.places(), None, score.dtype)
     places: Tensor = _Places.apply(score, groups.begins(), groups.ends())  # type: ignore[no-untyped-call]
     reached = groups.total(gain / torch.log2(1.0 + places))
-    mean = _mean_weight(weight, gain, groups)
-    return mean * (1.0 - reached / _or_one(groups.total(ideal))), mean
+    return by_gain(label, weight, groups) * (1.0 - reached / _or_one(groups.total(ideal)))
+
+
+def by_pairs(label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
+    """Return the mean of the better rows' weights over the pairs of a group."""
+    order = groups.sorted(-label)
+    begin, end = _worse(label[order], groups)
+    return _mean(weight[order], (end - begin).to(weight.dtype), groups)
+
+
+def by_label(label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
+    """Return the mean of the rows' weights, each counted by its label."""
+    return _mean(weight, label, groups)
+
+
+def by_gain(label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
+    """Return the mean of the rows' weights, each counted by its gain."""
+    return _mean(weight, _gain(label), groups)
+
+
+def by_gain_of_pairs(label: Tensor, weight: Tensor, groups: Groups) -> Tensor:
+    """Return the same, but 0 for a group whose labels are all alike."""
+    return by_gain(label, weight, groups) * (by_pairs(label, weight, groups) > 0.0)
+
+
+WEIGHTS = {
+    "pairwise": by_pairs,
+    "listwise": by_label,
+    "lambdarank": by_gain_of_pairs,
+    "approx_ndcg": by_gain,
+}
+"""What a group weighs, by loss."""
 
 
 class _Preferences(torch.autograd.Function):
@@ -187,9 +212,8 @@ def _present_discount(score: Tensor, label: Tensor, groups: Groups, first: int |
     return torch.empty_like(score).index_copy(0, order, mean[number])
 
 
-def _mean_weight(weight: Tensor, gain: Tensor, groups: Groups) -> Tensor:
-    """Return the mean of the rows' weights by their gains; 0 without any gain."""
-    return groups.total(weight * gain) / _or_one(groups.total(gain))
+def _mean(weight: Tensor, share: Tensor, groups: Groups) -> Tensor:
+    return groups.total(weight * share) / _or_one(groups.total(share))
 
 
 def _or_one(total: Tensor) -> Tensor:

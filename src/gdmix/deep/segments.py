@@ -6,7 +6,7 @@ Groups are ragged and nothing is padded: a group of n rows takes n places in eve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 _PAIRS = 1 << 20
 
 
-class Groups(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Groups:
     """Groups of rows.
 
     Attributes
