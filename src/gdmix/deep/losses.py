@@ -7,7 +7,8 @@ mean, whatever the sizes of batches were.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -33,8 +34,39 @@ class Total(NamedTuple):
     weight: Tensor
 
 
-class Loss(Protocol):
-    """A loss of scores."""
+_ROWS = {
+    "logistic": pointwise.logistic,
+    "linear": pointwise.linear,
+    "poisson": pointwise.poisson,
+    "smoothed_hinge": pointwise.smoothed_hinge,
+    "multiclass": pointwise.multiclass,
+    "multilabel": pointwise.multilabel,
+}
+_LISTS = {
+    "pairwise": ranking.pairwise,
+    "listwise": ranking.listwise,
+    "approx_ndcg": ranking.approx_ndcg,
+}
+# bytes of a number in which losses are taken
+_FULL = 4
+_SEVERAL: tuple[Kind, ...] = ("multiclass", "multilabel")
+GAINS: tuple[LossName, ...] = ("listwise", "lambdarank", "approx_ndcg")
+"""Losses that take labels as gains, which cannot be negative."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of scores.
+
+    Attributes
+    ----------
+    target : Target
+    shares : tuple of float
+        Factors of the heads' weights; empty where all are alike.
+    """
+
+    target: Target
+    shares: tuple[float, ...] = ()
 
     def __call__(
         self,
@@ -59,26 +91,41 @@ class Loss(Protocol):
         head : Long[rows], optional
             The head that scored a row, for the heads' weights.
         """
+        score = score if score.dtype.itemsize >= _FULL else score.float()
+        label, weight, offset = (part.to(score.dtype) for part in (label, weight, offset))
+        weight = self._by_head(weight, head)
+        if self.target.loss == "pointwise":
+            terms = _of_rows(self.target.kind, score, label, offset)
+            return Total((weight * terms).sum(), weight.sum())
+        score = score[:, 0] + offset
+        groups, present = _groups(weight, pointers)
+        if present is not None:
+            score, label, weight = score[present], label[present], weight[present]
+        loss = _of_groups(self.target, score, label, weight, groups)
+        return Total(loss.sum(), ranking.WEIGHTS[self.target.loss](label, weight, groups).sum())
 
+    def weigh(
+        self,
+        label: Tensor,
+        weight: Tensor,
+        pointers: Tensor | None = None,
+        head: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weight that `__call__` returns, without scores."""
+        weight = self._by_head(weight, head)
+        if self.target.loss == "pointwise":
+            return weight.sum()
+        groups, present = _groups(weight, pointers)
+        if present is not None:
+            label, weight = label[present], weight[present]
+        return ranking.WEIGHTS[self.target.loss](label, weight, groups).sum()
 
-_ROWS = {
-    "logistic": pointwise.logistic,
-    "linear": pointwise.linear,
-    "poisson": pointwise.poisson,
-    "smoothed_hinge": pointwise.smoothed_hinge,
-    "multiclass": pointwise.multiclass,
-    "multilabel": pointwise.multilabel,
-}
-_LISTS = {
-    "pairwise": ranking.pairwise,
-    "listwise": ranking.listwise,
-    "approx_ndcg": ranking.approx_ndcg,
-}
-# bytes of a number in which losses are taken
-_FULL = 4
-_SEVERAL: tuple[Kind, ...] = ("multiclass", "multilabel")
-GAINS: tuple[LossName, ...] = ("listwise", "lambdarank", "approx_ndcg")
-"""Losses that take labels as gains, which cannot be negative."""
+    def _by_head(self, weight: Tensor, head: Tensor | None) -> Tensor:
+        return (
+            weight
+            if head is None or not self.shares
+            else weight * weight.new_tensor(self.shares)[head]
+        )
 
 
 def loss_of(target: Target) -> Loss:
@@ -90,56 +137,35 @@ def loss_of(target: Target) -> Loss:
         Outputs and kind, loss and kind, or heads and their weights, do not fit together.
     """
     _require_sense(target)
-    shares = _shares(target)
-
-    def loss(
-        score: Tensor,
-        label: Tensor,
-        weight: Tensor,
-        offset: Tensor,
-        pointers: Tensor | None = None,
-        head: Tensor | None = None,
-    ) -> Total:
-        score = score if score.dtype.itemsize >= _FULL else score.float()
-        label, weight, offset = (part.to(score.dtype) for part in (label, weight, offset))
-        if shares and head is not None:
-            weight = weight * score.new_tensor(shares)[head]
-        if target.loss == "pointwise":
-            return _by_rows(target.kind, score, label, weight, offset)
-        if pointers is None:
-            raise ValueError("a loss of groups needs to know where they begin")
-        return _by_groups(target, score[:, 0] + offset, label, weight, pointers)
-
-    return loss
+    total = sum(target.head_weights)
+    return Loss(target, tuple(part * target.heads / total for part in target.head_weights))
 
 
-def _by_rows(kind: Kind, score: Tensor, label: Tensor, weight: Tensor, offset: Tensor) -> Total:
+def _of_rows(kind: Kind, score: Tensor, label: Tensor, offset: Tensor) -> Tensor:
     if kind == "multilabel":
         score = score + offset[:, None]
     elif kind != "multiclass":
         # the probabilities of classes do not change by a number that is added to all scores
         score = score[:, 0] + offset
-    return Total((weight * _ROWS[kind](score, label)).sum(), weight.sum())
+    return _ROWS[kind](score, label)
 
 
-def _by_groups(
-    target: Target, score: Tensor, label: Tensor, weight: Tensor, pointers: Tensor
-) -> Total:
-    groups, present = Groups.at(pointers, len(score)), weight > 0.0
-    if not bool(present.all()):
-        groups = groups.kept(present)
-        score, label, weight = score[present], label[present], weight[present]
+def _of_groups(
+    target: Target, score: Tensor, label: Tensor, weight: Tensor, groups: Groups
+) -> Tensor:
     if target.loss == "lambdarank":
-        loss = ranking.lambdarank(score, label, weight, groups, target.first)
-    else:
-        loss = _LISTS[target.loss](score, label, weight, groups)
-    return Total(loss.sum(), ranking.WEIGHTS[target.loss](label, weight, groups).sum())
+        return ranking.lambdarank(score, label, weight, groups, target.first)
+    return _LISTS[target.loss](score, label, weight, groups)
 
 
-def _shares(target: Target) -> list[float]:
-    """Return the factor of each head's weights: 1 on the mean of the heads."""
-    total = sum(target.head_weights)
-    return [weight * target.heads / total for weight in target.head_weights]
+def _groups(weight: Tensor, pointers: Tensor | None) -> tuple[Groups, Tensor | None]:
+    """Return the groups of the rows with weight; and which these are, unless all are."""
+    if pointers is None:
+        raise ValueError("a loss of groups needs to know where they begin")
+    groups, present = Groups.at(pointers, len(weight)), weight > 0.0
+    if bool(present.all()):
+        return groups, None
+    return groups.kept(present), present
 
 
 def _require_sense(target: Target) -> None:
