@@ -1,15 +1,13 @@
-"""What a network reads at once, as tensors: `Batch`, and `Lot` with what its loss needs besides."""
+"""What a network reads at once, as tensors: `Batch`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-
-T = TypeVar("T")
 
 
 class Ragged(NamedTuple):
@@ -60,37 +58,3 @@ class Batch(NamedTuple):
     dense: Tensor
     fields: Mapping[str, Bag]
     head: Tensor | None = None
-
-
-class Lot(NamedTuple):
-    """A batch and what its loss needs.
-
-    Attributes
-    ----------
-    batch : Batch
-    label : Float[rows] or Float[rows, outputs]
-    weight, offset : Float[rows]
-    pointers : Long[groups + 1] or None
-        Where each group of rows begins, where rows are ranked.
-    rows : int
-        Rows of the whole batch, of which several processes take a lot each.
-    """
-
-    batch: Batch
-    label: Tensor
-    weight: Tensor
-    offset: Tensor
-    pointers: Tensor | None = None
-    rows: int = 0
-
-
-def mapped(value: T, function: Callable[[Tensor], Tensor]) -> T:
-    """Return a lot or a batch with `function` of each of its tensors."""
-    if isinstance(value, Tensor):
-        return cast(T, function(value))
-    if isinstance(value, Mapping):
-        return cast(T, {name: mapped(part, function) for name, part in value.items()})
-    if isinstance(value, tuple):
-        parts = [mapped(part, function) for part in value]
-        return cast(T, value._make(parts) if hasattr(value, "_make") else tuple(parts))
-    return value

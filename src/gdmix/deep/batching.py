@@ -15,9 +15,10 @@ from torch import Tensor
 
 from gdmix.data.ahead import ahead
 from gdmix.data.dataset import Csr
-from gdmix.deep.batch import Bag, Batch, Lot, Ragged, mapped
+from gdmix.deep.batch import Bag, Batch, Ragged
 from gdmix.deep.examples import Examples
 from gdmix.deep.gathering import Integers, padded, places
+from gdmix.deep.lot import Lot, mapped
 from gdmix.deep.order import Order, Share, by_length
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ mean, whatever the sizes of batches were.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -177,8 +178,12 @@ def _require_sense(target: Target) -> None:
     if target.outputs < least or (target.outputs > 1 and target.kind not in _SEVERAL):
         expected = f"{least} or more" if target.kind in _SEVERAL else "1"
         raise ConfigError("outputs", f"found {target.outputs} for {target.kind}", expected)
+    if target.first is not None and target.first < 1:
+        raise ConfigError("first", f"found {target.first}", "1 or more places")
     weights = target.head_weights
-    if weights and (len(weights) != target.heads or min(weights) < 0.0 or not sum(weights) > 0.0):
+    if weights and not (
+        len(weights) == target.heads and min(weights) >= 0.0 and 0.0 < sum(weights) < math.inf
+    ):
         raise ConfigError(
             "head_weights",
             f"found {list(weights)}",
