@@ -1,56 +1,30 @@
-"""What a network reads at once, as tensors: `Batch`."""
+"""`Batch`: rows as tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-
-class Ragged(NamedTuple):
-    """Lists of token ids, one for each row.
-
-    Attributes
-    ----------
-    offsets : int64[rows + 1]
-        The ids of row i are ``ids[offsets[i]:offsets[i + 1]]``.
-    ids : int32[total]
-    """
-
-    offsets: NDArray[np.int64]
-    ids: NDArray[np.int32]
-
-
-class Bag(NamedTuple):
-    """Features of rows, as `torch.nn.EmbeddingBag` takes them.
-
-    Attributes
-    ----------
-    indices : Long[total]
-    offsets : Long[rows]
-        Where the features of each row begin.
-    values : Float[total]
-    """
-
-    indices: Tensor
-    offsets: Tensor
-    values: Tensor
+from gdmix.deep.bags import Bag
 
 
 class Batch(NamedTuple):
-    """Rows as a network reads them.
+    """Rows as tensors.
 
     Attributes
     ----------
-    texts : dict of str to (Long[rows, length], Long[rows])
-        Ids of tokens, padded, and how many of them are no padding.
+    texts : dict of str to (int64[rows, length], int64[rows])
+        By column: numbers of tokens, filled up to a common length, and how many are a text's own.
     wide : Bag
-    dense : Float[rows, numbers]
+        Without features, where there is no linear tower.
+    dense : float32[rows, numbers]
+        As they were read: NaN is absent.
     fields : dict of str to Bag
-    head : Long[rows] or None
+        By column.
+    head : int64[rows] or None
+        The task that each row belongs to; None is the first.
     """
 
     texts: Mapping[str, tuple[Tensor, Tensor]]
