@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdmix.data.dataset import Csr
-from gdmix.deep.batch import Ragged
 from gdmix.deep.batching import Feed
 from gdmix.deep.checking import require_trainable, weight_of
 from gdmix.deep.examples import Examples
 from gdmix.deep.gathering import padded, places
 from gdmix.deep.losses import loss_of
 from gdmix.deep.order import Order, by_length, groups_of, shuffled, single_rows
+from gdmix.deep.ragged import Ragged
 from gdmix.deep.target import Target
 from gdmix.errors import DataError
 

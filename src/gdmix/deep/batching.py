@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import TypeVar
 
 import numpy as np
@@ -15,11 +15,12 @@ from torch import Tensor
 
 from gdmix.data.ahead import ahead
 from gdmix.data.dataset import Csr
-from gdmix.deep.batch import Bag, Batch, Ragged
+from gdmix.deep.bags import Bag
+from gdmix.deep.batch import Batch, Lot, mapped
 from gdmix.deep.examples import Examples
 from gdmix.deep.gathering import Integers, padded, places
-from gdmix.deep.lot import Lot, mapped
 from gdmix.deep.order import Order, Share, by_length
+from gdmix.deep.ragged import Ragged
 
 T = TypeVar("T")
 
@@ -91,9 +92,15 @@ class Feed:
         with closing(self._ahead(made)) as lots:
             yield lots
 
-    def scoring(self, batch: int) -> Generator[tuple[Integers, Batch]]:
-        """Yield rows and their inputs, `batch` at a time, those of like length together."""
-        made = ((rows, self.batch(rows)) for rows in by_length(self.lengths(), batch))
+    def scoring(
+        self, batch: int, *, rank: int = 0, ranks: int = 1
+    ) -> Generator[tuple[Integers, Batch]]:
+        """Yield rows and their inputs, `batch` at a time, those of like length together.
+
+        Of several processes each takes its batches, in turn.
+        """
+        chosen = islice(by_length(self.lengths(), batch), rank, None, ranks)
+        made = ((rows, self.batch(rows)) for rows in chosen)
         with closing(self._ahead(made)) as batches:
             yield from batches
 
