@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdmix.data.dataset import Csr
+from gdmix.deep import gathering
 from gdmix.deep.batching import Feed
 from gdmix.deep.checking import require_trainable, weight_of
 from gdmix.deep.examples import Examples
@@ -56,6 +57,17 @@ def feed(rows, seed=0, **changes):
 
 
 # -- gathering ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [gathering._fill, gathering._copy_rows])
+def test_kernels_run_as_plain_python(kernel, monkeypatch):
+    given_, _ = feed(20)
+    rows = np.array([3, 17, 3, 0])
+    compiled = given_.batch(rows)
+    monkeypatch.setattr(gathering, kernel.__name__, kernel.py_func)
+    plain = given_.batch(rows)
+    assert torch.equal(compiled.texts["title"][0], plain.texts["title"][0])
+    assert all(map(torch.equal, compiled.wide, plain.wide))
 
 
 @given(LISTS, st.data())
@@ -244,10 +256,8 @@ def test_training_begins_at_any_step_and_ends_its_thread():
 
 
 def test_an_error_while_a_batch_is_made_comes_out():
-
-    broken = Feed(
-        make(10), {"title": Ragged(np.zeros(11, np.int64) + np.arange(11), np.zeros(2, np.int32))}
-    )
+    # texts of fewer rows than there are
+    broken = Feed(make(10), {"title": ragged([[1], [2]])})
     order = Order(single_rows(10), 4, seed=1)
     with pytest.raises(IndexError), broken.training(order) as lots:
         next(lots)

@@ -18,7 +18,7 @@ from gdmix.data.dataset import Csr
 from gdmix.deep.bags import Bag
 from gdmix.deep.batch import Batch, Lot, mapped
 from gdmix.deep.examples import Examples
-from gdmix.deep.gathering import Integers, padded, places
+from gdmix.deep.gathering import Integers, bagged, padded
 from gdmix.deep.order import Order, Share, by_length
 from gdmix.deep.ragged import Ragged
 
@@ -119,11 +119,8 @@ class Feed:
 
 
 def _bag(csr: Csr, rows: Integers) -> Bag:
-    begins, elements = places(csr.indptr, rows)
-    indices = csr.indices[elements].astype(np.int64)
-    return Bag(
-        torch.from_numpy(indices), torch.from_numpy(begins[:-1]), _single(csr.values[elements])
-    )
+    begins, indices, values = bagged(csr.indptr, csr.indices, csr.values, rows)
+    return Bag(*map(torch.from_numpy, (indices, begins[:-1], values)))
 
 
 def _single(values: NDArray[np.float64]) -> Tensor:
