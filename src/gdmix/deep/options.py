@@ -51,7 +51,8 @@ class TextEncoder(Options):
     vocabulary: str | None = Field(
         default=None,
         min_length=1,
-        description="File with a token a line; built from the training data by default.",
+        description="File with a token a line, special tokens among them or not; built from the "
+        "training data by default.",
     )
     vocabulary_size: int = Field(
         default=50_000, ge=8, description="Most tokens of a vocabulary built from data."
@@ -60,6 +61,10 @@ class TextEncoder(Options):
         default=1, ge=1, description="Least times that a token of such a vocabulary occurs."
     )
     lowercase: bool = Field(default=True, description="Whether texts are read in lower case.")
+    split: Literal["words", "spaces"] = Field(
+        default="words",
+        description="Tokens are words and runs of other signs, or what stands between spaces.",
+    )
     word_vectors: str | None = Field(
         default=None,
         min_length=1,
@@ -78,6 +83,9 @@ class TextEncoder(Options):
             raise PydanticCustomError(INVALID, "{text}", {"text": problem})
         if self.kind == "cnn" and max(self.windows) > self.max_length:
             problem = f"windows: found {max(self.windows)}, beyond max_length {self.max_length}"
+            raise PydanticCustomError(INVALID, "{text}", {"text": problem})
+        if self.kind in ("lstm", "gru") and self.bidirectional and self.units % 2:
+            problem = f"units: found {self.units}; both directions share them: expected an even one"
             raise PydanticCustomError(INVALID, "{text}", {"text": problem})
         if min(self.windows) < 1:
             problem = f"windows: found {min(self.windows)}; expected lengths from 1"
@@ -142,6 +150,11 @@ class Network(Options):
     def ids(self) -> FeatureList:
         """All columns of ids."""
         return (*self.user_ids, *self.document_ids)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every column of ids and of embedded features once."""
+        return tuple(dict.fromkeys(column.column for column in (*self.ids, *self.embedded)))
 
     @model_validator(mode="after")
     def _require_something(self) -> Self:

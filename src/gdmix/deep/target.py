@@ -24,6 +24,8 @@ class Target(NamedTuple):
         Tasks with a head of their own; a row belongs to one.
     head_weights : tuple of float
         Of the heads' losses; they are taken as shares. Empty: all alike.
+    first : int or None
+        Places that count for `lambdarank`; all of them by default.
     """
 
     kind: Kind = "logistic"
@@ -31,3 +33,4 @@ class Target(NamedTuple):
     outputs: int = 1
     heads: int = 1
     head_weights: tuple[float, ...] = ()
+    first: int | None = None
