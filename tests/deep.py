@@ -1,6 +1,7 @@
 """Made-up rows for networks, and trainings in processes of their own."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def main():
     """
     import torch
 
+    from gdmix.deep import keeping
+    from gdmix.deep.checkpoints import write_checkpoint
     from gdmix.deep.options import Network, Training
     from gdmix.deep.scoring import score
     from gdmix.deep.target import Target
@@ -62,6 +65,14 @@ def main():
         numbers = np.arange(train.rows, dtype=np.int32) // given["groups"]
         train = rows_of(**given["rows"], group=numbers)
 
+    def write(folder, step, *values):
+        write_checkpoint(folder, step, *values)
+        if step == given["stop"]:
+            os._exit(0)
+
+    if given.get("stop"):
+        keeping.write_checkpoint = write
+
     def observe(progress):
         print(progress.step, flush=True)
 
@@ -74,7 +85,7 @@ def main():
         folder=path.parent / given["folder"] if given.get("folder") else None,
         observer=observe,
     )
-    rank = "" if len(sys.argv) < 3 else f"-{__import__('os').environ['RANK']}"
+    rank = "" if len(sys.argv) < 3 else f"-{os.environ['RANK']}"
     torch.save(dict(trained.state), path.parent / f"{given['out']}{rank}.pt")
     np.save(path.parent / f"{given['out']}{rank}.npy", score(trained, train))
     (path.parent / f"{given['out']}{rank}.json").write_text(json.dumps(dict(trained.summary)))
