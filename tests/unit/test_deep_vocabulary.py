@@ -95,6 +95,17 @@ def test_special_tokens_within_a_text_are_words() -> None:
     assert lists(tokens.encode(pa.array(["[PAD]"]))) == [expected]
 
 
+@pytest.mark.parametrize("token", ["$A", "$0", "a:1", "<s>", "a", "[PAD]"])
+def test_special_tokens_may_be_called_anything(token: str) -> None:
+    options = encoder(kind="average", first=token, last=token)
+    tokens = Tokens.build([pa.array(["a b"])], options)
+    number = {word: place for place, word in enumerate(tokens.words())}
+    expected = [number[token], number["a"], number["b"], number[token]]
+    assert lists(tokens.encode(pa.array(["a b"]))) == [expected]
+    again = Tokens.from_json(tokens.to_json(), options)
+    assert lists(again.encode(pa.array(["a b"]))) == [expected]
+
+
 def test_a_vocabulary_of_nothing_knows_the_special_tokens() -> None:
     tokens = Tokens.build([pa.array([None, ""], pa.string())], encoder(kind="average"))
     assert tokens.words() == SPECIAL
