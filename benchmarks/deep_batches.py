@@ -98,10 +98,8 @@ def losses_of_groups(groups, size):
             begin = time.perf_counter()
             loss(score, label, torch.ones(rows), torch.zeros(rows), pointers).loss.backward()
             best = min(best, time.perf_counter() - begin)
-        pairs = groups * size * size / best / 1e6
-        print(
-            f"{name:>12}: {best * 1e3:7.2f} ms, {rows / best / 1e6:6.2f} M rows/s, {pairs:7.1f} M pairs/s"
-        )
+        speed, pairs = rows / best / 1e6, groups * size * size / best / 1e6
+        print(f"{name:>12}: {best * 1e3:7.2f} ms, {speed:6.2f} M rows/s, {pairs:7.1f} M pairs/s")
 
 
 def main():

@@ -1,6 +1,8 @@
 """Made-up rows for networks, and trainings in processes of their own."""
 
+import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -42,42 +44,67 @@ def options(kind="cnn", **encoder):
     return {"document_texts": ("title",), "dense": dense, "hidden": (16,), "encoder": small}
 
 
-def main():
-    """Train as a JSON file says, and leave weights and scores beside it.
+def rows_for(given):
+    """Return the rows that a training described in JSON is given."""
+    rows = rows_of(**given["rows"])
+    if not given.get("groups"):
+        return rows
+    numbers = np.arange(rows.rows, dtype=np.int32) // given["groups"]
+    return dataclasses.replace(rows, group=numbers)
 
-    Run as a program of its own, alone or by torchrun: it is killed, or joins others.
-    """
-    import torch
 
+def train_as(given, folder, observer=None):
+    """Carry out a training described in JSON."""
     from gdmix.deep.options import Network, Training
-    from gdmix.deep.scoring import score
     from gdmix.deep.target import Target
     from gdmix.deep.training import fit
 
-    torch.set_num_threads(1)
-    path = Path(sys.argv[1])
-    given = json.loads(path.read_text())
-    train = rows_of(**given["rows"])
-    if given.get("groups"):
-        numbers = np.arange(train.rows, dtype=np.int32) // given["groups"]
-        train = rows_of(**given["rows"], group=numbers)
-
-    def observe(progress):
-        print(progress.step, flush=True)
-
-    trained = fit(
+    train = rows_for(given)
+    return fit(
         Network(**given["network"]),
         Training(**given["training"]),
         Target(**given.get("target", {})),
         train,
         train if given.get("validation") else None,
-        folder=path.parent / given["folder"] if given.get("folder") else None,
-        observer=observe,
+        folder=folder / given["folder"] if given.get("folder") else None,
+        observer=observer,
     )
-    rank = "" if len(sys.argv) < 3 else f"-{__import__('os').environ['RANK']}"
-    torch.save(dict(trained.state), path.parent / f"{given['out']}{rank}.pt")
-    np.save(path.parent / f"{given['out']}{rank}.npy", score(trained, train))
-    (path.parent / f"{given['out']}{rank}.json").write_text(json.dumps(dict(trained.summary)))
+
+
+def main():
+    """Carry out the trainings of a JSON file; leave weights, scores and summaries beside it.
+
+    Run as a program of its own, alone or with others: it is killed, or trains with them. A training
+    with ``stop`` ends all by itself, without a word, when the checkpoint of that step is written.
+    """
+    import torch
+
+    from gdmix.deep import keeping
+    from gdmix.deep.checkpoints import write_checkpoint
+    from gdmix.deep.scoring import score
+
+    torch.set_num_threads(1)
+    path = Path(sys.argv[1])
+    rank = os.environ.get("RANK", "0")
+    stop = None
+
+    def write(folder, step, *values):
+        write_checkpoint(folder, step, *values)
+        if step == stop:
+            os._exit(0)
+
+    keeping.write_checkpoint = write
+    for name, given in json.loads(path.read_text()).items():
+        stop = given.get("stop")
+
+        def observe(progress, name=name):
+            print(name, progress.step, flush=True)
+
+        trained = train_as(given, path.parent, observe)
+        out = str(path.parent / f"{name}-{rank}")
+        torch.save(dict(trained.state), f"{out}.pt")
+        np.save(f"{out}.npy", score(trained, rows_for(given)))
+        Path(f"{out}.json").write_text(json.dumps(dict(trained.summary)))
 
 
 if __name__ == "__main__":

@@ -231,6 +231,13 @@ def test_scoring_takes_every_row_once_by_length():
     assert list(by_length(np.zeros(0, np.int64), 3)) == []
 
 
+def test_an_epoch_without_rows_is_one_empty_step():
+    order = Order(single_rows(0), 4, seed=0, lengths=np.zeros(0, np.int64))
+    assert order.steps == 1
+    assert len(order.share(5).rows) == 0
+    assert groups_of(make(0, group=np.zeros(0, np.int32))).number == 0
+
+
 # -- the feed -----------------------------------------------------------------------------------
 
 

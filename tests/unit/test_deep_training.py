@@ -14,6 +14,7 @@ from gdmix.deep.options import Network, Training
 from gdmix.deep.scoring import mean_loss, represent, score
 from gdmix.deep.target import Target
 from gdmix.deep.training import fit
+from gdmix.deep.widening import widened
 from gdmix.errors import ConfigError, DataError, ModelError, RunError
 from tests.deep import options, rows_of
 
@@ -182,7 +183,8 @@ def test_a_weight_of_two_is_two_copies():
 def test_the_best_weights_are_kept_and_patience_ends():
     values = iter([3.0, 5.0, 4.0, 5.0, 1.0])
     seen = []
-    given = {"metric": lambda found: next(values), "observer": seen.append}
+    given = {"metric": lambda found: next(values), "larger_is_better": True}
+    given["observer"] = seen.append
     found = trained(
         validation=rows_of(seed=1), given=given, steps=100, evaluate_every=10, patience=2
     )
@@ -194,7 +196,7 @@ def test_the_best_weights_are_kept_and_patience_ends():
     json.dumps(found.summary)
     # what step 20 had is what a run without evaluations has there, by the same schedule
     values = iter([1.0, 2.0, 0.0, 0.0])
-    given = {"metric": lambda found: next(values)}
+    given = {"metric": lambda found: next(values), "larger_is_better": True}
     again = trained(
         validation=rows_of(seed=1), given=given, steps=100, evaluate_every=10, patience=2
     )
@@ -213,7 +215,7 @@ def test_the_mean_loss_is_the_metric_by_default():
 
 def test_a_metric_that_is_no_number_is_never_the_best():
     values = iter([float("nan"), 2.0, float("nan"), 1.0])
-    given = {"metric": lambda found: next(values), "better": lambda one, other: one > other}
+    given = {"metric": lambda found: next(values), "larger_is_better": True}
     found = trained(validation=rows_of(), given=given, steps=40, evaluate_every=10)
     assert found.summary["best_step"] == 20
 
@@ -296,6 +298,15 @@ def test_a_start_with_fewer_features():
     )
     assert score(again, wider) == pytest.approx(score(first, rows), abs=1e-6)
     assert again.shape.wide == 9
+    # as a model alone, with features that are seen later
+    whole = widened(first, 9, {})
+    assert np.array_equal(score(whole, wider), score(first, rows))
+    late = dataclasses.replace(wider, wide=wider.wide._replace(values=np.zeros(32)))
+    later = dataclasses.replace(wider, wide=wider.wide._replace(indices=np.full(32, 8, np.int32)))
+    assert np.array_equal(score(whole, later), score(whole, late))
+    assert widened(first, 5, {}) is first
+    with pytest.raises(ModelError, match="no fewer features than before"):
+        widened(first, 4, {})
     with pytest.raises(ModelError, match="no fewer features than before"):
         trained(given={"start": again}, train=rows)
 

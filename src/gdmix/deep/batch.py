@@ -1,4 +1,4 @@
-"""What a network reads at once, as tensors: `Batch`, and `Lot` with what its loss needs besides."""
+"""`Batch`: rows as tensors; `Lot`: a batch with what its loss needs besides."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ T = TypeVar("T")
 
 
 class Batch(NamedTuple):
-    """Rows as a network reads them.
+    """Rows as tensors.
 
     Attributes
     ----------
-    texts : dict of str to (Long[rows, length], Long[rows])
-        Ids of tokens, padded, and how many of them are no padding.
+    texts : dict of str to (int64[rows, length], int64[rows])
+        By column: numbers of tokens, filled up to a common length, and how many are a text's own.
     wide : Bag
-    dense : Float[rows, numbers]
+        Without features, where there is no linear tower.
+    dense : float32[rows, numbers]
+        As they were read: NaN is absent.
     fields : dict of str to Bag
-    head : Long[rows] or None
+        By column.
+    head : int64[rows] or None
+        The task that each row belongs to; None is the first.
     """
 
     texts: Mapping[str, tuple[Tensor, Tensor]]

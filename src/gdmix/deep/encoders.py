@@ -155,13 +155,15 @@ class Average(nn.Module):
 class Transformer(nn.Module):
     """A pretrained encoder; takes ids int64[rows, length]."""
 
+    model: Any
+
     def __init__(self, encoder: TextEncoder, configuration: Mapping[str, Any]) -> None:
         super().__init__()
         from gdmix.deep.pretrained import empty_model
 
         self._pooling: Literal["cls", "mean", "max"] = encoder.pooling
         self._frozen = encoder.freeze
-        self.model: Any = empty_model(configuration)
+        self.model = empty_model(configuration)
         self.model.requires_grad_(not encoder.freeze)
         self.size = int(self.model.config.hidden_size)
         self.dropout = nn.Dropout(encoder.dropout)

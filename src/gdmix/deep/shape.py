@@ -143,9 +143,17 @@ def _statistics(
 
 
 def _check(shape: Shape) -> None:
+    network = shape.network
     sizes = [shape.vocabulary, shape.pad, shape.wide, *shape.fields.values()]
     if min(sizes) < 0 or min(shape.outputs, shape.heads) < 1:
         problem = f"sizes {sizes}, outputs {shape.outputs}, heads {shape.heads}"
         raise ValueError(problem)
     if len(shape.mean) != len(shape.deviation) or any(value <= 0.0 for value in shape.deviation):
         raise ValueError(f"deviations {shape.deviation} for means {shape.mean}")
+    if missing := set(network.fields) - shape.fields.keys():
+        raise ValueError(f"no width of {sorted(missing)}")
+    if bool(shape.vocabulary) != bool(network.texts) or shape.pad >= max(1, shape.vocabulary):
+        raise ValueError(f"pad {shape.pad} in a vocabulary of {shape.vocabulary}")
+    reads_by_it = bool(network.texts) and network.encoder.kind == "transformer"
+    if (shape.transformer is not None) != reads_by_it:
+        raise ValueError(f"transformer {shape.transformer} for {network.encoder.kind}")

@@ -30,10 +30,11 @@ from gdmix.deep.order import Order, groups_of, single_rows
 from gdmix.deep.processes import Processes, join
 from gdmix.deep.scoring import feed_of, mean_loss, scores_of
 from gdmix.deep.shape import Shape, shape_of
-from gdmix.deep.starting import take_over_shape, take_over_weights
+from gdmix.deep.starting import take_over_shape
 from gdmix.deep.target import Target
 from gdmix.deep.trained import Trained
 from gdmix.deep.vocabulary import Tokens
+from gdmix.deep.widening import copy_known
 from gdmix.errors import DataError
 
 _BUCKETED = ("lstm", "gru", "transformer")
@@ -41,7 +42,6 @@ _BUCKETED = ("lstm", "gru", "transformer")
 _SCORED_AT_ONCE = 1024
 
 Metric = Callable[[NDArray[Any]], float]
-Better = Callable[[float, float], bool]
 
 
 class Built(NamedTuple):
@@ -62,7 +62,7 @@ def fit(
     start: Trained | None = None,
     folder: Path | None = None,
     metric: Metric | None = None,
-    better: Better | None = None,
+    larger_is_better: bool = False,
     observer: Observer | None = None,
 ) -> Trained:
     """Train a network.
@@ -89,9 +89,8 @@ def fit(
     metric : Callable, optional
         From scores float64[rows, outputs] of the validation data, without its offsets, to a number.
         By default the mean loss.
-    better : Callable, optional
-        Whether its first number is better than its second: by default whether it is larger, of the
-        mean loss whether it is smaller.
+    larger_is_better : bool
+        Of that metric; a mean loss is better where it is smaller.
     observer : Callable, optional
         Takes a `Progress` now and then, in the first process.
 
@@ -131,8 +130,8 @@ def fit(
         drawn = folder if processes.is_first else None
         with telling(drawn, state.step, observer if processes.is_first else None) as tell:
             batches = partial(feed.training, order, rank=processes.rank, ranks=processes.ranks)
-            compare = better or (gt if metric is not None else lt)
-            run(loop, state, Around(batches, evaluate, compare, keeper.keep, tell))
+            better = gt if larger_is_better and metric is not None else lt
+            run(loop, state, Around(batches, evaluate, better, keeper.keep, tell))
         weights = copy_of(built.network) if state.best is None else state.best
     return Trained(built.shape, target, built.tokens, weights, _summary(loop, state, train))
 
@@ -161,7 +160,7 @@ def _build(network: Network, target: Target, train: Examples, start: Trained | N
     )
     shape = take_over_shape(shape, start)
     made = DeepNetwork(shape)
-    take_over_weights(made, start.state)
+    copy_known(made.state_dict(), start.state)
     return Built(made, shape, start.tokens)
 
 

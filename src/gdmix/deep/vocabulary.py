@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from gdmix.deep.options import TextEncoder
 from gdmix.deep.ragged import Ragged
@@ -43,17 +44,11 @@ class Tokens:
         The order is that of the counts, then of the tokens themselves: never that of the rows.
         """
         special = _special(encoder)
-        counting = _splitter(models.WordLevel(unk_token=encoder.unknown), encoder)
-        trainer = trainers.WordLevelTrainer(
-            vocab_size=encoder.vocabulary_size,
-            min_frequency=encoder.min_count,
-            special_tokens=special,
-            show_progress=False,
-        )
-        counting.train_from_iterator(_pieces(texts), trainer)
-        numbers = counting.get_vocab()
-        words = sorted(numbers, key=lambda word: numbers[word])
-        return cls._of_words(words, encoder)
+        counts = _counts(texts, _splitter(models.WordLevel(), encoder))
+        known = [word for word in counts if counts[word] >= encoder.min_count]
+        known = [word for word in known if word not in special]
+        known.sort(key=lambda word: (-counts[word], word))
+        return cls._of_words([*special, *known][: encoder.vocabulary_size], encoder)
 
     @classmethod
     def read(cls, path: str | Path, encoder: TextEncoder) -> Tokens:
@@ -158,10 +153,13 @@ class Tokens:
         # no token is registered as special: a text that holds "[PAD]" holds a word like others
         tokenizer = _splitter(models.WordLevel(numbers, unk_token=encoder.unknown), encoder)
         around = edge(encoder)
-        first, last = encoder.first, encoder.last
+        # by names of our own: a template would take a token such as "$A" for the text
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=[first] * around + ["$A"] + [last] * around,
-            special_tokens=[(token, numbers[token]) for token in dict.fromkeys((first, last))],
+            single=["first"] * around + ["$A"] + ["last"] * around,
+            special_tokens=[
+                {"id": name, "ids": [numbers[token]], "tokens": [token]}
+                for name, token in (("first", encoder.first), ("last", encoder.last))
+            ],
         )
         # the last tokens are cut off before words are
         tokenizer.enable_truncation(encoder.max_length + 2 * around)
@@ -188,9 +186,19 @@ def _splitter(model: models.Model, encoder: TextEncoder) -> Tokenizer:
     return tokenizer
 
 
-def _pieces(texts: Iterable[pa.StringArray]) -> Iterator[list[str]]:
+def _counts(texts: Iterable[pa.StringArray], splitter: Tokenizer) -> Counter[str]:
+    """Count words; a text that comes again in its piece is split once."""
+    normal, split = splitter.normalizer, splitter.pre_tokenizer
+    counts: Counter[str] = Counter()
     for piece in texts:
-        yield from _slices(piece.drop_null())
+        distinct = pc.value_counts(piece.drop_null())
+        times = iter(distinct.field("counts").to_pylist())
+        for few in _slices(distinct.field("values")):
+            for text in few:
+                often = next(times)
+                for word, _ in split.pre_tokenize_str(normal.normalize_str(text)):
+                    counts[word] += often
+    return counts
 
 
 def _slices(texts: pa.StringArray) -> Iterator[list[str]]:
