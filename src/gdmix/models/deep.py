@@ -88,11 +88,13 @@ class DeepModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
-        from gdmix.deep.scoring import score
+        from gdmix.deep.scoring import BATCH, score
+        from gdmix.deep.threads import fitting_threads
 
         def own(rows: Dataset) -> Floats:
             examples = examples_of(rows, self.inputs, np.zeros(rows.rows), self.heads)
-            return np.ascontiguousarray(score(self.trained, examples)[:, 0])
+            with fitting_threads(self.trained.shape.network, BATCH):
+                return np.ascontiguousarray(score(self.trained, examples)[:, 0])
 
         return engine.along(own, rows)
 
