@@ -147,12 +147,13 @@ def made(
     return built.eval(), trained, rows
 
 
-def small_transformer(folder: Path) -> Path:
-    """Write a tiny BERT with new weights and a tokenizer of word pieces."""
+def small_transformer(folder: Path, known: Sequence[str] = ()) -> Path:
+    """Write a tiny BERT with new weights and a tokenizer of word pieces, and of known words."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "shoe", "##s", "hat", "a"]
+    words += known
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(words))
     backend = BertWordPieceTokenizer(str(folder / "vocab.txt"))

@@ -16,7 +16,8 @@ from gdmix.deep.target import Target
 from gdmix.deep.training import fit
 from gdmix.deep.widening import widened
 from gdmix.errors import ConfigError, DataError, ModelError, RunError
-from tests.deep import options, rows_of
+from tests.deep import WORDS, options, rows_of
+from tests.networks import small_transformer
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    return str(small_transformer(tmp_path_factory.mktemp("model"), WORDS))
 
 
 def trained(network=None, target=None, train=None, validation=None, given=None, **training):
@@ -62,6 +68,34 @@ def test_every_encoder_learns_32_texts_by_heart(encoder):
     network = {**options(**encoder), "dense": ()}
     found = trained(network, train=train, steps=200, learning_rate=0.02, weight_decay=0.0)
     assert mean_loss(Target(), score(found, train), train) < 0.01
+
+
+def test_a_transformer_learns_32_texts_by_heart(tiny_model):
+    train = rows_of(32)
+    network = {**options("transformer", model=tiny_model, max_length=12), "dense": ()}
+    found = trained(network, train=train, steps=150, learning_rate=0.005, weight_decay=0.0)
+    assert mean_loss(Target(), score(found, train), train) < 0.01
+
+
+def moved_by(one, other, part):
+    """Return how far the weights of a part lie from each other."""
+    names = [name for name in one.state if part in name]
+    assert names
+    return max(float((one.state[name] - other.state[name]).abs().max()) for name in names)
+
+
+def test_a_transformer_learns_at_its_own_rate_or_not_at_all(tiny_model):
+    def after(steps, **encoder):
+        network = options("transformer", model=tiny_model, max_length=12, **encoder)
+        return trained(network, steps=steps, optimizer="sgd", max_gradient_norm=None)
+
+    start, frozen = after(1, learning_rate_factor=1e-20), after(1, freeze=True)
+    full, tenth = after(1), after(1, learning_rate_factor=0.1)
+    assert moved_by(frozen, start, ".model.") < 1e-20  # zeros move that far
+    assert moved_by(tenth, full, "heads.") == 0.0
+    assert moved_by(tenth, start, ".model.") == pytest.approx(
+        0.1 * moved_by(full, start, ".model."), rel=1e-2
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "lamb"])
@@ -201,6 +235,30 @@ def test_the_best_weights_are_kept_and_patience_ends():
         validation=rows_of(seed=1), given=given, steps=100, evaluate_every=10, patience=2
     )
     assert same(found, again)
+
+
+def test_a_metric_of_its_own_asks_nothing_of_validation_rows():
+    """Their labels, and groups, are the metric's affair."""
+    train = rows_of(30, group=np.arange(30, dtype=np.int32) % 6, labels=3)
+    valid = dataclasses.replace(rows_of(seed=1), label=np.full(32, np.nan))
+    given = {"metric": lambda found: found.mean()}
+    found = trained(
+        target=Target(loss="pairwise"),
+        train=train,
+        validation=valid,
+        given=given,
+        steps=4,
+        evaluate_every=2,
+    )
+    assert len(found.summary["evaluations"]) == 2
+    with pytest.raises(DataError, match="group"):
+        trained(
+            target=Target(loss="pairwise"),
+            train=train,
+            validation=rows_of(),
+            steps=4,
+            evaluate_every=2,
+        )
 
 
 def test_the_mean_loss_is_the_metric_by_default():

@@ -110,7 +110,9 @@ def fit(
     RunError
         The loss is no longer a number; or `folder` holds another training.
     """
-    _require_rows(target, train, validation)
+    if not train.rows:
+        raise DataError("training data", "there are no rows")
+    require_trainable(target, train)
     processes = join(training.device)
     device = device_of(training.device, processes.local)
     with torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else []):
@@ -122,6 +124,8 @@ def fit(
         loop = _loop(training, target, built, order, weight_of(target, train), processes, device)
         evaluate = None
         if validation is not None and training.evaluate_every is not None:
+            if metric is None:
+                require_trainable(target, validation)
             tried = feed_of(built.shape, built.tokens, validation, device)
             evaluate = _evaluation(built.network, target, tried, metric, processes)
         read = None if built.tokens is None else built.tokens.to_json()
@@ -134,14 +138,6 @@ def fit(
             run(loop, state, Around(batches, evaluate, better, keeper.keep, tell))
         weights = copy_of(built.network) if state.best is None else state.best
     return Trained(built.shape, target, built.tokens, weights, _summary(loop, state, train))
-
-
-def _require_rows(target: Target, train: Examples, validation: Examples | None) -> None:
-    if not train.rows:
-        raise DataError("training data", "there are no rows")
-    for examples in (train, validation):
-        if examples is not None:
-            require_trainable(target, examples)
 
 
 def _build(network: Network, target: Target, train: Examples, start: Trained | None) -> Built:
