@@ -206,8 +206,8 @@ def _remember(layer: nn.LSTM) -> None:
     """Begin with forget gates open, so that early tokens reach the last state."""
     size = layer.hidden_size
     with torch.no_grad():
-        layer.bias_ih_l0[size : 2 * size] = 1.0
-        layer.bias_hh_l0[size : 2 * size] = 0.0
+        cast(Tensor, layer.bias_ih_l0)[size : 2 * size] = 1.0
+        cast(Tensor, layer.bias_hh_l0)[size : 2 * size] = 0.0
 
 
 def _within(lengths: Tensor, length: int) -> Tensor:
