@@ -66,8 +66,20 @@ class Texts(nn.Module):
             float32[rows, size].
         """
         encoder = self.encoders[self._place[column] if len(self.encoders) > 1 else 0]
+        again = None
+        if self._once():
+            ids, lengths, again = _distinct(ids, lengths)
         read = ids if self.embedding is None else self.embedding(ids)
-        return cast(Tensor, encoder(read, lengths))
+        vectors: Tensor = encoder(read, lengths)
+        return vectors if again is None else vectors[again]
+
+    def _once(self) -> bool:
+        """Whether a text that comes again, as a query does for each document, is encoded once.
+
+        Finding them costs more than a small encoder's step, and is no part of a compiled program.
+        """
+        worth = self.embedding is None or not self.training
+        return worth and not (torch.compiler.is_compiling() or torch.compiler.is_exporting())
 
 
 class Cnn(nn.Module):
@@ -188,6 +200,13 @@ class Transformer(nn.Module):
             hidden = torch.finfo(vectors.dtype).min
             pooled = vectors.masked_fill(~known[:, :, None], hidden).amax(dim=1)
         return cast(Tensor, self.dropout(pooled))
+
+
+def _distinct(ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return distinct texts, their lengths, and int64[rows]: which of them each row has."""
+    both = torch.cat([lengths[:, None], ids], dim=1)
+    found, again = torch.unique(both, dim=0, return_inverse=True)
+    return found[:, 1:], found[:, 0], again
 
 
 def _of_vectors(encoder: TextEncoder) -> nn.Module:
