@@ -211,3 +211,74 @@ def test_a_fixed_effect_beside_it():
     coordinates = {"wide": FixedEffect(features=["tags"]), "deep": deep()}
     fitted = model(coordinates).fit(texts(300))
     assert set(TAGS) <= set(fitted.model_.index_of("wide").terms.to_pylist())
+
+
+def test_random_effects_on_what_the_network_makes_of_a_row(tmp_path):
+    """A user's taste is in the texts; the last hidden layer alone tells it to the effect."""
+    data, new = texts(1500, users=12), texts(300, users=12, seed=1)
+    taste = deep(network={"hidden": [6]}, training={"steps": 200})
+    coordinates = {
+        "deep": taste,
+        "per-user": RandomEffect("user_id", features=["deep.representation", "age"], l2=0.1),
+    }
+    fitted = model(coordinates, sweeps=2, sweep_tolerance=0.0).fit(data, new)
+    plain = model({"deep": taste, "per-user": RandomEffect("user_id", features=["age"])}).fit(data)
+    assert fitted.evaluate(data)["auc"] > plain.evaluate(data)["auc"] + 0.02
+    index = fitted.model_.index_of("per-user")
+    assert index.names.to_pylist() == ["age"] + ["deep.representation"] * 6
+    # what is logged on the way is what the model scores in the end
+    assert fitted.history_[-1]["metrics"] == pytest.approx(fitted.evaluate(new), rel=1e-9)
+    # the score is that of the layer's numbers, by hand
+    from gdmix.deep.scoring import represent
+    from gdmix.engines.local import LocalEngine
+    from gdmix.models.deep import examples_of
+
+    rows, _ = read(open_source(new), fitted.options_.layout(), fitted.model_.indexes)
+    part = fitted.model_.parts["deep"]
+    layer = represent(part.trained, examples_of(rows, part.inputs, np.zeros(rows.rows)))
+    per_user = fitted.model_.parts["per-user"]
+    own = fitted.model_.scores(LocalEngine(1), rows)["per-user"]
+    for row, user in enumerate(new["user_id"].to_pylist()[:50]):
+        intercept, features, coefficients = per_user.coefficients_of(per_user.position(user))
+        values = np.append(new["age"][row].as_py(), layer[row])[features]
+        assert own[row] == pytest.approx(intercept + values @ coefficients, rel=1e-6, abs=1e-9)
+    fitted.save(tmp_path / "m")
+    assert np.array_equal(
+        gdmix.load(tmp_path / "m").predict(new)["score"], fitted.predict(new)["score"]
+    )
+    again = model(coordinates, locked=["deep"]).fit(texts(200, users=12, seed=5), initial=fitted)
+    assert len(again.model_.index_of("per-user")) == 7
+
+
+READER = RandomEffect("user_id", features=["d.representation"])
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "words"),
+    [
+        (
+            {"u": RandomEffect("user_id", features=["d.representation"]), "d": deep()},
+            "put it first",
+        ),
+        ({"d": deep(), "u": RandomEffect("user_id", features=["d.representation"])}, "no hidden"),
+    ],
+)
+def test_representations_that_cannot_be(coordinates, words):
+    with pytest.raises(ConfigError, match=words):
+        model(coordinates)
+
+
+def test_numbers_are_put_beside_features():
+    from gdmix.data.dataset import Csr, Dataset
+    from gdmix.data.widening import with_numbers
+
+    csr = Csr(np.array([0, 2, 2, 3]), np.array([0, 4, 1], np.int32), np.array([1.0, 2.0, 3.0]), 5)
+    rows = Dataset(3, np.zeros(3), np.ones(3), np.zeros(3), shards={"s": csr})
+    numbers = np.array([[10, 20], [30, 40], [50, 60]], np.float32)
+    wide = with_numbers(rows, "s", np.array([2, 3], np.int32), numbers).shards["s"]
+    dense = np.zeros((3, 5))
+    for row in range(3):
+        span = slice(wide.indptr[row], wide.indptr[row + 1])
+        assert (np.diff(wide.indices[span]) > 0).all()
+        dense[row, wide.indices[span]] = wide.values[span]
+    assert dense.tolist() == [[1, 0, 10, 20, 2], [0, 0, 30, 40, 0], [0, 3, 50, 60, 0]]

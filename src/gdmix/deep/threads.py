@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 
@@ -40,5 +41,5 @@ def work_of(network: Network, batch: int) -> float:
         # a layer of the smallest ones in use, times its layers
         each = 6 * 12.0 * 384**2
     sizes = [network.id_units, *network.hidden]
-    layers = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    layers = sum(a * b for a, b in pairwise(sizes))
     return 3.0 * batch * (texts * encoder.max_length * each + layers)
