@@ -54,9 +54,8 @@ def main():
                 figures = f"{auc[0]:7.4f} {auc[1]:7.4f} {auc[2]:8.4f} {deep:7.1f} {whole:6.1f}"
                 print(f"{name:>7} {seed:>4} {figures}", flush=True)
     for name, rows in table.items():
-        print(
-            f"{name:>7} mean {' '.join(f'{mean(column):7.4f}' for column in zip(*rows, strict=True))}"
-        )
+        means = " ".join(f"{mean(column):7.4f}" for column in zip(*rows, strict=True))
+        print(f"{name:>7} mean {means}")
 
 
 if __name__ == "__main__":
