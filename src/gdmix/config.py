@@ -27,6 +27,7 @@ from gdmix.data.layout import Layout
 from gdmix.errors import ConfigError, did_you_mean
 from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import Evaluator
+from gdmix.models.representation import SUFFIX
 from gdmix.options import INVALID, VARIANT, override, read_yaml
 from gdmix.schema import Columns, Feature, FeatureList, Join, Names, OnePath, Paths
 from gdmix.tasks import TASKS, Task, TaskName
@@ -181,6 +182,7 @@ class ModelOptions(Columns):
             if feature.column in self.bags and feature != Feature(column=feature.column):
                 problem = f"{feature.column!r} is a bag; expected its name alone"
                 raise _invalid(where, f"{problem}; give kind, scale and separator in the bag")
+        self._check_representations(name, coordinate)
         seen: set[tuple[str, str]] = set()
         for feature in self.features_of(name):
             if feature.column == self.label:
@@ -191,6 +193,27 @@ class ModelOptions(Columns):
         if isinstance(coordinate, RandomEffect) and coordinate.entity == self.label:
             problem = f"{coordinate.entity!r} is the label; expected the column of an id"
             raise _invalid(f"coordinates.{name}.entity", problem)
+
+    def _check_representations(self, name: str, coordinate: Coordinate) -> None:
+        """Hold what a network makes of rows to coordinates that come after it."""
+        where, before = f"coordinates.{name}.features", list(self.coordinates)
+        for feature in self.features_of(name):
+            source = feature.column.removesuffix(SUFFIX)
+            if not self._is_representation(feature):
+                continue
+            problem = ""
+            if before.index(source) >= before.index(name):
+                problem = f"{source!r} is trained after it; put it first"
+            elif source not in self.representations():
+                problem = f"{source!r} has no hidden layers; give its network `hidden` sizes"
+            elif isinstance(coordinate, DeepEffect):
+                problem = "a network reads no other; remove it"
+            elif getattr(coordinate, "normalization", "none") != "none":
+                problem = "it is known too late for `normalization`; remove one of the two"
+            elif feature != Feature(column=feature.column):
+                problem = "it is taken as it is; give its name alone"
+            if problem:
+                raise _invalid(where, f"{feature.column!r}: {problem}")
 
     def _check_grid(self) -> None:
         if problem := fault_of(self.grid, self.coordinates):
@@ -248,7 +271,10 @@ class ModelOptions(Columns):
 
     def layout(self) -> Layout:
         """Return what to read from a table to score it."""
-        shards = {shard: self.features_of(shard) for shard in self.shards().values()}
+        shards = {
+            shard: tuple(f for f in self.features_of(shard) if not self._is_representation(f))
+            for shard in self.shards().values()
+        }
         options: dict[Feature, str] = {}
         entities: dict[str, str] = {}
         texts: dict[str, str] = {}
@@ -270,6 +296,18 @@ class ModelOptions(Columns):
                     entities.setdefault(coordinate.task_column, where)
         of = f"task {self.task!r}"
         return Layout(self, entities, shards, options, self.kind.labels, of, texts)
+
+    def representations(self) -> dict[str, int]:
+        """Return the deep effects whose last hidden layer may be a feature, and its units."""
+        return {
+            name: coordinate.network.hidden[-1]
+            for name, coordinate in self.coordinates.items()
+            if isinstance(coordinate, DeepEffect) and coordinate.network.hidden
+        }
+
+    def _is_representation(self, feature: Feature) -> bool:
+        source = feature.column.removesuffix(SUFFIX)
+        return source != feature.column and isinstance(self.coordinates.get(source), DeepEffect)
 
     def training_layout(self) -> Layout:
         """Return what to read from a table to train on it: the groups that are ranked too."""

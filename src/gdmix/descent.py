@@ -16,12 +16,14 @@ import numpy as np
 
 from gdmix.coordinates import Coordinate, HeldOut, Setting, Summary
 from gdmix.data.dataset import Dataset
-from gdmix.engine import Column, Engine
+from gdmix.engine import Column, Engine, Rows
 from gdmix.errors import ConfigError
 from gdmix.glm.losses import Loss
 from gdmix.levelling import level
 from gdmix.metrics import Evaluation, Evaluator
+from gdmix.models.deep import DeepModel
 from gdmix.models.mixed import Part
+from gdmix.models.representation import Place, completed
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Plan:
         Evaluated on the validation data after every update.
     locked : frozenset of str
         Coordinates that are scored as they are, never updated.
+    representations : dict of shard to list of Place
+        Where last layers of networks are features of other coordinates.
     """
 
     coordinates: Mapping[str, Coordinate]
@@ -103,6 +107,7 @@ class Plan:
     tolerance: float
     metrics: Sequence[Evaluator] = ()
     locked: frozenset[str] = frozenset()
+    representations: Mapping[str, Sequence[Place]] = field(default_factory=dict)
 
     @property
     def loss(self) -> Loss:
@@ -164,7 +169,9 @@ class _Descent:
     def __init__(
         self, engine: Engine, plan: Plan, train: Dataset, validation: Dataset | None, state: State
     ) -> None:
-        self._engine, self._plan, self._train, self.state = engine, plan, train, state
+        self._engine, self._plan, self.state = engine, plan, state
+        # as they were read: networks add to them what they make of them
+        self._read, self._read_apart = train, validation
         self.workspace: Path | None = None
         for name, setting in plan.settings.items():
             # what was known before the descent counts from its beginning
@@ -172,8 +179,11 @@ class _Descent:
                 state.parts[name] = setting.previous
                 cost = plan.coordinates[name].standing_cost(engine, train, setting)
                 state.penalties[name] = cost
-        self._scores = _Scores(engine, train, state.parts)
-        self._held_out = None if validation is None else _Scores(engine, validation, state.parts)
+        self._train: Rows = self._completed(train)
+        self._scores = _Scores(engine, self._train, state.parts)
+        self._held_out = None
+        if validation is not None:
+            self._held_out = _Scores(engine, self._completed(validation), state.parts)
 
     def level(self, names: Sequence[str]) -> None:
         """Move what random effects' intercepts have in common to a fixed effect."""
@@ -207,6 +217,8 @@ class _Descent:
     def _replace(self, name: str, part: Part, own: Column) -> None:
         self.state.parts[name] = part
         self._scores.replace(name, own)
+        if isinstance(part, DeepModel) and self._plan.representations:
+            self._represent_anew()
         if self._held_out is not None:
             self._held_out.replace(name, part.score(self._engine, self._held_out.rows))
 
@@ -227,6 +239,21 @@ class _Descent:
             return next(iter(found.values()))
 
         return HeldOut(scores.rows, others, measure, metrics[0].metric.larger_is_better)
+
+    def _completed(self, rows: Rows) -> Rows:
+        return completed(self._engine, rows, self._plan.representations, self.state.parts)
+
+    def _represent_anew(self) -> None:
+        """Take up what networks make of the rows now, and score anew whatever reads it."""
+        self._train = self._scores.rows = self._completed(self._read)
+        splits = [self._scores]
+        if self._held_out is not None:
+            self._held_out.rows = self._completed(self._read_apart)
+            splits.append(self._held_out)
+        for name, part in self.state.parts.items():
+            if part.shard in self._plan.representations:
+                for scores in splits:
+                    scores.replace(name, part.score(self._engine, scores.rows))
 
     def _metrics(self) -> dict[str, float]:
         if self._held_out is None:

@@ -164,6 +164,15 @@ class Engine(Protocol):
     def along(self, function: Callable[[Dataset], Floats], rows: Rows) -> Column:
         """Return the column that `function` gives for whole parts of the rows."""
 
+    def with_features(
+        self,
+        rows: Rows,
+        shard: str,
+        positions: NDArray[np.int32],
+        function: Callable[[Dataset], NDArray[np.float32]],
+    ) -> Rows:
+        """Return rows with more features in a shard, at `positions`: what `function` gives."""
+
     def gathered(self, rows: Rows, column: Column) -> tuple[Dataset, Floats]:
         """Return all rows, and a column of them, in this process."""
 

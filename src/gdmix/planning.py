@@ -18,6 +18,7 @@ from gdmix.errors import ConfigError
 from gdmix.glm.kernels import Block
 from gdmix.glm.normalization import Normalization
 from gdmix.models.mixed import Part
+from gdmix.models.representation import places
 
 
 def make_plan(
@@ -71,6 +72,7 @@ def make_plan(
         options.sweep_tolerance,
         options.evaluators,
         frozenset(options.locked),
+        places(indexes, options.representations()),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
+from gdmix.data.index import FeatureIndex
 from gdmix.data.reading import Indexes, read
 from gdmix.data.source import Source
 from gdmix.data.statistics import Statistics
@@ -21,6 +22,7 @@ from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.initial import Initial
 from gdmix.models.mixed import Part
+from gdmix.models.representation import SUFFIX, keys_of
 from gdmix.planning import make_plan, statistics_of
 from gdmix.selection import Candidate, KeepBest, Swept, best_of, best_update, first_metric
 
@@ -61,13 +63,31 @@ def gather(
         The data does not fit the options or the initial model; the message names the place.
     """
     earlier = None if initial is None else initial.features(options)
-    rows, indexes = read(train, options.training_layout(), earlier=earlier)
+    rows, known = read(train, options.training_layout(), earlier=earlier)
+    indexes = _with_representations(options, known)
+    rows = _widened(rows, indexes)
     held_out = None
     if validation is not None:
         held_out, _ = read(validation, options.evaluation_layout(), indexes)
     previous = {} if initial is None else initial.parts(options, indexes, rows)
     statistics = statistics_of(engine, options, rows)
     return Material(rows, held_out, indexes, statistics, previous)
+
+
+def _with_representations(options: ModelOptions, indexes: Indexes) -> Indexes:
+    """Add what networks make of rows to the shards of the coordinates that read it."""
+    units, found = options.representations(), dict(indexes)
+    for name, shard in options.shards().items():
+        for feature in options.features_of(name):
+            source = feature.column.removesuffix(SUFFIX)
+            if source in units and feature.column.endswith(SUFFIX):
+                found[shard] = found[shard].extended(FeatureIndex(keys_of(source, units[source])))
+    return found
+
+
+def _widened(rows: Dataset, indexes: Indexes) -> Dataset:
+    shards = {name: csr._replace(width=len(indexes[name])) for name, csr in rows.shards.items()}
+    return replace(rows, shards=shards)
 
 
 class Keeper:

@@ -176,3 +176,33 @@ def test_dropout_is_for_training_alone() -> None:
         assert torch.equal(made("a", *given), made("a", *given))
         made.train()
         assert not torch.equal(made("a", *given), made("a", *given))
+
+
+def test_a_text_that_comes_again_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = texts_of(encoder(kind="average"))
+    lengths = torch.tensor(LENGTHS)
+    rows = torch.tensor([3, 0, 3, 3, 4, 0])
+    seen: list[int] = []
+    made.encoders[0].register_forward_pre_hook(lambda _, given: seen.append(len(given[1])))
+    found = made("a", ids_of()[rows], lengths[rows])
+    assert seen == [3]
+    torch.testing.assert_close(found, made("a", ids_of(), lengths)[rows])
+    # its gradient is that of all its rows, and a shorter text is another one
+    found.square().sum().backward()
+    once = made.embedding.weight.grad.clone()
+    made.embedding.weight.grad = None
+    monkeypatch.setattr(made, "_once", lambda: False)
+    made("a", ids_of()[rows], lengths[rows]).square().sum().backward()
+    torch.testing.assert_close(made.embedding.weight.grad, once)
+    monkeypatch.undo()
+    same = ids_of()[[2, 2]]
+    cut = made("a", same, torch.tensor([6, 2]))
+    assert not torch.equal(cut[0], cut[1])
+
+
+def test_small_encoders_train_row_by_row() -> None:
+    made = texts_of(encoder(kind="cnn")).train()
+    seen: list[int] = []
+    made.encoders[0].register_forward_pre_hook(lambda _, given: seen.append(len(given[1])))
+    made("a", ids_of()[[1, 1]], torch.tensor([1, 1]))
+    assert seen == [2]

@@ -98,6 +98,7 @@ class DeepEffect(Coordinate):
             PyTorch is not installed.
         """
         try:
+            from gdmix.deep.threads import fitting_threads
             from gdmix.deep.training import fit
         except ImportError as error:
             raise MissingExtraError.needs("the deep effect", "deep") from error
@@ -112,17 +113,18 @@ class DeepEffect(Coordinate):
             known = engine.gathered(watched.rows, watched.offset)
             apart = examples_of(known[0], inputs, known[1], heads)
         start = setting.start
-        trained = fit(
-            self.network,
-            self.training,
-            self._target(setting, heads),
-            train,
-            apart,
-            start=None if start is None else start.trained,
-            folder=setting.workspace,
-            metric=None if watched is None else partial(_measure, watched),
-            larger_is_better=watched is None or watched.larger_is_better,
-        )
+        with fitting_threads(self.network, self.training.batch):
+            trained = fit(
+                self.network,
+                self.training,
+                self._target(setting, heads),
+                train,
+                apart,
+                start=None if start is None else start.trained,
+                folder=setting.workspace,
+                metric=None if watched is None else partial(_measure, watched),
+                larger_is_better=watched is None or watched.larger_is_better,
+            )
         part = DeepModel(inputs, trained, heads)
         own = part.score(engine, rows)
         loss = engine.weighted_loss(setting.loss, rows, offset + own)

@@ -16,6 +16,9 @@ from gdmix.data.piece import first_not_number, first_null
 from gdmix.data.place import Place
 from gdmix.errors import DataError
 
+_SPOKEN = (is_string, is_number, pat.is_boolean, pat.is_null)
+"""What can be read as text."""
+
 LabelRange = Literal["binary", "counts", "any"]
 
 
@@ -190,7 +193,7 @@ def text(array: pa.Array, option: str, column: str, place: Place) -> pa.StringAr
     """
     if is_list(array.type) and is_string(array.type.value_type):
         array = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
-    elif not (is_string(array.type) or is_number(array.type) or pat.is_boolean(array.type)):
+    elif not any(is_kind(array.type) for is_kind in _SPOKEN):
         raise DataError(
             place.column(column),
             f"found type {array.type} for a text",

@@ -66,8 +66,20 @@ class Texts(nn.Module):
             float32[rows, size].
         """
         encoder = self.encoders[self._place[column] if len(self.encoders) > 1 else 0]
+        again = None
+        if self._once():
+            ids, lengths, again = _distinct(ids, lengths)
         read = ids if self.embedding is None else self.embedding(ids)
-        return cast(Tensor, encoder(read, lengths))
+        vectors: Tensor = encoder(read, lengths)
+        return vectors if again is None else vectors[again]
+
+    def _once(self) -> bool:
+        """Whether a text that comes again, as a query does for each document, is encoded once.
+
+        Finding them costs more than a small encoder's step, and is no part of a compiled program.
+        """
+        worth = self.embedding is None or not self.training
+        return worth and not (torch.compiler.is_compiling() or torch.compiler.is_exporting())
 
 
 class Cnn(nn.Module):
@@ -190,6 +202,13 @@ class Transformer(nn.Module):
         return cast(Tensor, self.dropout(pooled))
 
 
+def _distinct(ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return distinct texts, their lengths, and int64[rows]: which of them each row has."""
+    both = torch.cat([lengths[:, None], ids], dim=1)
+    found, again = torch.unique(both, dim=0, return_inverse=True)
+    return found[:, 1:], found[:, 0], again
+
+
 def _of_vectors(encoder: TextEncoder) -> nn.Module:
     if encoder.kind == "cnn":
         return Cnn(encoder)
@@ -206,8 +225,8 @@ def _remember(layer: nn.LSTM) -> None:
     """Begin with forget gates open, so that early tokens reach the last state."""
     size = layer.hidden_size
     with torch.no_grad():
-        layer.bias_ih_l0[size : 2 * size] = 1.0
-        layer.bias_hh_l0[size : 2 * size] = 0.0
+        cast(Tensor, layer.bias_ih_l0)[size : 2 * size] = 1.0
+        cast(Tensor, layer.bias_hh_l0)[size : 2 * size] = 0.0
 
 
 def _within(lengths: Tensor, length: int) -> Tensor:

@@ -23,15 +23,13 @@ from gdmix.deep.target import Target
 from gdmix.deep.trained import Trained
 from gdmix.deep.vocabulary import Tokens
 
-_BATCH = 1024
+BATCH = 1024
 _ALONE = Processes()
 
 Floats = NDArray[np.float64]
 
 
-def score(
-    trained: Trained, examples: Examples, device: str = "auto", batch: int = _BATCH
-) -> Floats:
+def score(trained: Trained, examples: Examples, device: str = "auto", batch: int = BATCH) -> Floats:
     """Return the network's own scores of rows, without their offsets.
 
     Parameters
@@ -57,7 +55,7 @@ def score(
 
 
 def represent(
-    trained: Trained, examples: Examples, device: str = "auto", batch: int = _BATCH
+    trained: Trained, examples: Examples, device: str = "auto", batch: int = BATCH
 ) -> NDArray[np.float32]:
     """Return the last hidden layer of rows: float32[rows, size]. Parameters as for `score`."""
     network, feed = _ready(trained, examples, device)

@@ -24,6 +24,7 @@ from gdmix.data.grouping import Grouped, group
 from gdmix.data.ids import positions
 from gdmix.data.sampling import Thinning
 from gdmix.data.thinning import Thinned, thin
+from gdmix.data.widening import with_numbers
 from gdmix.engine import BlockMap, BlockSum, EntityTable, Grouping, Run
 from gdmix.glm.alignment import copy_matching
 from gdmix.glm.groups import Outcome
@@ -118,6 +119,16 @@ class LocalEngine:
     def along(self, function: Callable[[Dataset], Floats], rows: Dataset) -> Floats:
         """Return the column that `function` gives for the rows."""
         return function(rows)
+
+    def with_features(
+        self,
+        rows: Dataset,
+        shard: str,
+        positions: NDArray[np.int32],
+        function: Callable[[Dataset], NDArray[np.float32]],
+    ) -> Dataset:
+        """Return rows with more features in a shard; see `Engine.with_features`."""
+        return with_numbers(rows, shard, positions, function(rows))
 
     def gathered(self, rows: Dataset, column: Floats) -> tuple[Dataset, Floats]:
         """Return the rows and the column as they are."""

@@ -73,6 +73,21 @@ class DeepModel:
         """How many numbers were learnt."""
         return sum(int(tensor.numel()) for tensor in self.trained.state.values())
 
+    @property
+    def units(self) -> int:
+        """Units of the last hidden layer, which other coordinates may read; 0 without one."""
+        hidden = self.trained.shape.network.hidden
+        return hidden[-1] if hidden else 0
+
+    def represent(self, rows: Dataset) -> NDArray[np.float32]:
+        """Return the last hidden layer of rows: float32[rows, units]."""
+        from gdmix.deep.scoring import BATCH, represent
+        from gdmix.deep.threads import fitting_threads
+
+        examples = examples_of(rows, self.inputs, np.zeros(rows.rows), self.heads)
+        with fitting_threads(self.trained.shape.network, BATCH):
+            return represent(self.trained, examples)
+
     def widened(self, widths: Mapping[str, int]) -> DeepModel:
         """Return the same network with room for more features, of which it knows nothing.
 
@@ -88,11 +103,13 @@ class DeepModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
-        from gdmix.deep.scoring import score
+        from gdmix.deep.scoring import BATCH, score
+        from gdmix.deep.threads import fitting_threads
 
         def own(rows: Dataset) -> Floats:
             examples = examples_of(rows, self.inputs, np.zeros(rows.rows), self.heads)
-            return np.ascontiguousarray(score(self.trained, examples)[:, 0])
+            with fitting_threads(self.trained.shape.network, BATCH):
+                return np.ascontiguousarray(score(self.trained, examples)[:, 0])
 
         return engine.along(own, rows)
 

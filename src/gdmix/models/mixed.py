@@ -11,6 +11,7 @@ from gdmix.engine import Column, Engine, Rows
 from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.linear import LinearModel
+from gdmix.models.representation import completed, places
 
 Part = LinearModel | EntityModel | DeepModel
 
@@ -35,6 +36,8 @@ class Mixed:
 
     def scores(self, engine: Engine, rows: Rows) -> dict[str, Column]:
         """Return the score of every part alone."""
+        units = {n: part.units for n, part in self.parts.items() if isinstance(part, DeepModel)}
+        rows = completed(engine, rows, places(self.indexes, units), self.parts)
         return {name: part.score(engine, rows) for name, part in self.parts.items()}
 
     def index_of(self, coordinate: str) -> FeatureIndex:
