@@ -1,4 +1,4 @@
-"""Training of networks: rows a second by encoder, how long the input is waited for, mixed precision.
+"""Training of networks: rows a second by encoder, waiting for input, mixed precision.
 
 Rows have a title of 3 to 12 words and 20 wide features. On a GPU, where there is one, every encoder
 is trained in single and in mixed precision too.

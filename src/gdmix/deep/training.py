@@ -19,6 +19,7 @@ from gdmix.deep.beginning import beginning, tokens_for
 from gdmix.deep.checking import require_trainable, weight_of
 from gdmix.deep.devices import device_of, is_mixed
 from gdmix.deep.examples import Examples
+from gdmix.deep.intercepts import set_intercepts
 from gdmix.deep.keeping import Keeper
 from gdmix.deep.loop import WEIGHTS, Around, Loop, State, copy_of, run, seed
 from gdmix.deep.losses import Loss, loss_of
@@ -144,6 +145,7 @@ def _build(network: Network, target: Target, train: Examples, start: Trained | N
     if start is None:
         tokens = tokens_for(network, (train.texts[name] for name in network.texts))
         made, shape = beginning(network, target, train, tokens)
+        set_intercepts(made, target, train)
         return Built(made, shape, tokens)
     before = start.shape
     shape = shape_of(
