@@ -217,7 +217,6 @@ def forward_of(
         forward = nn.parallel.DistributedDataParallel(
             network,
             device_ids=[device.index] if device.type == "cuda" else None,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
         )
     return compiled(forward) if training.compile else forward
