@@ -433,6 +433,27 @@ def test_mixed_precision_learns_too():
     assert mean_loss(Target(), score(found, train), train) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")
+def test_a_compiled_network_learns_the_same():
+    one, other = (trained(options("average"), compile=way) for way in (False, True))
+    rows = rows_of()
+    assert score(other, rows) == pytest.approx(score(one, rows), abs=1e-5)
+
+
+def test_a_network_that_cannot_be_compiled_is_told(monkeypatch):
+    real = torch.compile
+
+    def broken(graph, inputs):
+        raise OSError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: real(network, backend=broken))
+    with pytest.raises(
+        RunError, match=r"training\.compile: .*cannot be compiled.*no compiler here"
+    ):
+        trained(options("average"), compile=True)
+
+
 def test_curves_are_written(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     trained(given={"folder": tmp_path}, validation=rows_of(), steps=30, evaluate_every=10)

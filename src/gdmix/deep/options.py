@@ -193,8 +193,12 @@ class Training(Options):
     max_gradient_norm: float | None = Field(
         default=1.0, gt=0.0, description="Longer gradients are shortened to this."
     )
-    l1: float = Field(default=0.0, ge=0.0, description="L1 penalty of weights.")
-    l2: float = Field(default=0.0, ge=0.0, description="L2 penalty of weights: l2 / 2 |w|².")
+    l1: float = Field(
+        default=0.0, ge=0.0, description="L1 penalty of weights, beside the sum of all losses."
+    )
+    l2: float = Field(
+        default=0.0, ge=0.0, description="L2 penalty likewise: l2 / 2 |w|². No bias has one."
+    )
     precision: Literal["auto", "single", "mixed"] = Field(
         default="auto", description="`mixed`: bfloat16 where it helps; `auto`: on a GPU."
     )

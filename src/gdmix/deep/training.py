@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gdmix.deep.batch import Lot
+from gdmix.deep.batch import Batch, Lot
 from gdmix.deep.batching import Feed
 from gdmix.deep.beginning import beginning, tokens_for
 from gdmix.deep.checking import require_trainable, weight_of
 from gdmix.deep.devices import device_of, is_mixed
 from gdmix.deep.examples import Examples
+from gdmix.deep.intercepts import set_intercepts
 from gdmix.deep.keeping import Keeper
 from gdmix.deep.loop import WEIGHTS, Around, Loop, State, copy_of, run, seed
 from gdmix.deep.losses import Loss, loss_of
@@ -35,7 +36,7 @@ from gdmix.deep.target import Target
 from gdmix.deep.trained import Trained
 from gdmix.deep.vocabulary import Tokens
 from gdmix.deep.widening import copy_known
-from gdmix.errors import DataError
+from gdmix.errors import DataError, RunError
 
 _BUCKETED = ("lstm", "gru", "transformer")
 """Encoders whose time is that of the tokens: rows of like length come together."""
@@ -144,6 +145,7 @@ def _build(network: Network, target: Target, train: Examples, start: Trained | N
     if start is None:
         tokens = tokens_for(network, (train.texts[name] for name in network.texts))
         made, shape = beginning(network, target, train, tokens)
+        set_intercepts(made, target, train)
         return Built(made, shape, tokens)
     before = start.shape
     shape = shape_of(
@@ -207,21 +209,35 @@ def pretrained_parts(network: DeepNetwork) -> list[nn.Module]:
 
 def forward_of(
     network: nn.Module, training: Training, processes: Processes, device: torch.device
-) -> Callable[[Any], Tensor]:
+) -> Callable[[Batch], Tensor]:
     """Return the network as it is run: wrapped for several processes, compiled if asked for."""
-    forward: Callable[[Any], Tensor] = network
+    forward: Callable[[Batch], Tensor] = network
     has_weights = any(weight.requires_grad for weight in network.parameters())
     if processes.ranks > 1 and has_weights:
         forward = nn.parallel.DistributedDataParallel(
             network,
             device_ids=[device.index] if device.type == "cuda" else None,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
         )
-    if training.compile:
-        # batches differ in length and in features
-        forward = torch.compile(forward, dynamic=True)
-    return forward
+    return compiled(forward) if training.compile else forward
+
+
+def compiled(forward: Callable[[Batch], Tensor]) -> Callable[[Batch], Tensor]:
+    """Return a network that `torch.compile` compiles at its first batch."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    # batches differ in length and in features
+    quick = torch.compile(forward, dynamic=True)
+
+    def run_compiled(batch: Batch) -> Tensor:
+        try:
+            return quick(batch)
+        except TorchDynamoException as error:
+            reason = " ".join(str(error).split()[:20])
+            problem = f"the network cannot be compiled here ({reason})"
+            raise RunError("training.compile", problem, hint="set it to false") from error
+
+    return run_compiled
 
 
 def _of_lot(loss: Loss) -> Callable[[Tensor, Lot], tuple[Tensor, Tensor]]:
