@@ -1,7 +1,10 @@
 """``gdmix train`` with a deep effect: as a process, killed in the middle, and resumed."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -122,3 +125,51 @@ def test_mistakes_end_in_one_error(run, config, tmp_path):
     status, _, error = run("train", path, "--set", "coordinates.deep.training.learning_rate=1e30")
     assert status == 2, error
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_several_processes_train_one_network(config, tmp_path):
+    """``torchrun -m gdmix train``: one run, as by one process."""
+    alone, shared = config("alone", steps=60), config("shared", steps=60)
+    for path in (alone, shared):
+        # what dropout draws is each process's own
+        path.write_text(path.read_text().replace("dropout: 0.1", "dropout: 0.0"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    single = [sys.executable, "-m", "gdmix"]
+    torchrun = [
+        *[sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"],
+        *["--master-addr", "127.0.0.1", "--master-port", "0", "--rdzv-backend", "c10d"],
+        *["--rdzv-endpoint", "127.0.0.1:0", "-m", "gdmix"],
+    ]
+    for start, path in ((single, alone), (torchrun, shared)):
+        done = subprocess.run(
+            [*start, "train", str(path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    # one of the two speaks
+    assert done.stdout.count("per-user") == 1
+    tables = [
+        pq.read_table(tmp_path / name / "scores" / "validation") for name in ("alone", "shared")
+    ]
+    for column in ("score_deep", "score"):
+        one, two = (each[column].to_numpy() for each in tables)
+        np.testing.assert_allclose(two, one, atol=2e-3)
+    plain = config("plain", steps=3)
+    values = yaml.safe_load(plain.read_text())
+    del values["coordinates"]["deep"]
+    values["coordinates"]["per-user"]["features"] = ["tags"]
+    plain.write_text(yaml.safe_dump(values))
+    done = subprocess.run(
+        [*single, "train", str(plain)],
+        env={**environment, "WORLD_SIZE": "2", "RANK": "0"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no coordinate is a network" in done.stderr

@@ -11,6 +11,7 @@ from rich.markup import escape
 from gdmix import jit
 from gdmix.cli.output import Output, command
 from gdmix.cli.progress import TrainingTable, kept, show_points, warnings
+from gdmix.cli.ranks import is_first, placed
 from gdmix.compat.configs import Prepared, prepare
 from gdmix.compat.photon_command import translate
 from gdmix.compat.photon_tree import PhotonTree
@@ -67,6 +68,13 @@ def run_training(
     asked: Asked, out: Output, *, resume: bool, overwrite: bool, imports: float
 ) -> None:
     """Train, showing a growing table, then write the report and say what to do next."""
+    with placed(asked.prepared.options, resume=resume) as options:
+        beside = asked.prepared.beside if is_first() else None
+        asked = asked._replace(prepared=asked.prepared._replace(options=options, beside=beside))
+        _train(asked, out if is_first() else Output(quiet=True), resume, overwrite, imports)
+
+
+def _train(asked: Asked, out: Output, resume: bool, overwrite: bool, imports: float) -> None:
     options, theirs, beside = asked.prepared
     overwrite = overwrite or (asked.overwrite and not resume)
     if not jit.is_compiled():
