@@ -77,6 +77,10 @@ class Initial:
             gone = {feature.column for feature in self.options.features_of(name)} - read
             index = self.model.index_of(name).without(gone)
             known[shard] = known[shard].extended(index) if shard in known else index
+            # what a network reads besides: embeddings go by position
+            known |= {
+                own: all_ for own, all_ in self.model.indexes.items() if own.startswith(f"{name}.")
+            }
         return known
 
     def parts(

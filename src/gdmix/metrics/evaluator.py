@@ -108,7 +108,7 @@ class Evaluation:
     evaluators : iterable of Evaluator
     rows : Dataset
         With the group columns among its entities.
-    score : float64[rows]
+    score : float64[rows], or float64[rows, classes]
         Before any link.
     """
 
