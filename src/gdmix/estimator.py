@@ -139,7 +139,9 @@ class MixedModel:
             Columns ``uid``, ``score``, ``probability`` (or ``mean``, ``margin``: by the task),
             ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
             has them, and the entity columns; a pandas frame keeps its index. Entities and
-            features without a model score 0 and are counted in ``unseen_``.
+            features without a model score 0 and are counted in ``unseen_``. Of several classes
+            there are ``class`` or ``labels``, ``probability_<class>`` and ``logit_<class>`` in
+            place of the scores.
 
         Raises
         ------

@@ -30,7 +30,7 @@ from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.initial import Initial
-from gdmix.metrics import Evaluation
+from gdmix.metrics import Evaluation, Sample
 from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.schema import Paths
@@ -294,4 +294,5 @@ def _scores(run: Run, table: pa.Table) -> NDArray[np.float64]:
 
 
 def _figures(run: Run, rows: Dataset, table: pa.Table) -> dict[str, Any]:
-    return figures(class_names(run.options, run.model), rows, _scores(run, table))
+    sample = Sample(rows.label, _scores(run, table), rows.weight)
+    return figures(class_names(run.options, run.model), sample)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gdmix.data.dataset import Dataset
+from gdmix.metrics import Sample
 from gdmix.metrics.classes import FIGURES, confusion, counts_of
 from gdmix.tasks import Task
 
@@ -51,7 +51,7 @@ def logits(names: pa.Array, table: pa.Table) -> Floats:
     return np.column_stack([table[f"logit_{name}"].to_numpy() for name in names.to_pylist()])
 
 
-def figures(names: pa.Array, rows: Dataset, score: Floats) -> dict[str, Any]:
+def figures(names: pa.Array, sample: Sample) -> dict[str, Any]:
     """Return figures of every class, as plain values.
 
     Returns
@@ -61,11 +61,12 @@ def figures(names: pa.Array, rows: Dataset, score: Floats) -> dict[str, Any]:
         ``f1`` of each, NaN where it is not defined; and where rows have one class ``confusion``,
         the weight of rows by right class and answer.
     """
-    counts = counts_of(rows.label, score, rows.weight)
+    label, score, weight = sample.label, sample.score, sample.weight
+    counts = counts_of(label, score, weight)
     told: dict[str, Any] = {"names": names.to_pylist(), "weight": counts.positives.tolist()}
     told |= {name: figure(counts).tolist() for name, figure in FIGURES.items()}
-    if rows.label.ndim == 1:
-        told["confusion"] = confusion(rows.label, score, rows.weight).tolist()
+    if label.ndim == 1:
+        told["confusion"] = confusion(label, score, weight).tolist()
     return told
 
 

@@ -146,7 +146,7 @@ def _is_name(kind: pa.DataType) -> bool:
 
 
 def _one(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: bool) -> Piece:
-    """The class of each row."""
+    """Return the class of each row."""
     array = _names(arrays[0], place, feature.column, None)
     if strict and array.null_count:
         where = place.at(first_null(array), feature.column)
@@ -160,7 +160,7 @@ def _one(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: 
 
 
 def _several(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: bool) -> Piece:
-    """The classes of each row."""
+    """Return the classes of each row."""
     array, column = arrays[0], feature.column
     if strict and array.null_count:
         hint = "an empty list says that a row has no label; drop rows of which none is known"
