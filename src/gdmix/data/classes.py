@@ -155,7 +155,7 @@ def _one(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: 
     if array.null_count:
         lengths = array.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
     codes, terms = dictionary(array.drop_null())
-    ordered = not is_string(array.type)
+    ordered = bool(pat.is_integer(array.type))
     return Piece(lengths, codes, keys_of(feature.column, terms), None, ordered=ordered)
 
 
@@ -173,7 +173,7 @@ def _several(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, stri
         row = row_of(first_null(names), lengths)
         raise DataError(place.at(row, column), "an empty name in a list of labels", "a name")
     codes, terms = dictionary(names)
-    keys, ordered = keys_of(column, terms), not is_string(names.type)
+    keys, ordered = keys_of(column, terms), bool(pat.is_integer(names.type))
     return Piece(lengths, codes, keys, None, may_repeat=True, ordered=ordered)
 
 
