@@ -88,7 +88,10 @@ DaysText = Annotated[str, AfterValidator(_days)]
 class ModelOptions(Columns):
     """Everything that defines a model; `MixedModel` takes these as arguments."""
 
-    task: TaskName = Field(default="logistic", description="Loss and link.")
+    task: TaskName = Field(
+        default="logistic",
+        description="Loss and link. `multiclass` and `multilabel` are for one deep effect alone.",
+    )
     coordinates: Annotated[
         dict[CoordinateName, AnyCoordinate], BeforeValidator(_absent_is_empty)
     ] = Field(

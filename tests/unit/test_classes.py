@@ -214,13 +214,13 @@ def test_a_warm_start_knows_its_classes():
     np.testing.assert_allclose(
         columns(again.predict(more), "logit"), columns(fitted.predict(more), "logit"), atol=1e-4
     )
+    strange = more.set_column(0, "kind", pa.array(["x"] * 200))
     with pytest.raises(DataError, match=r"row 1, column 'kind': the class 'x' is none that"):
-        kinds = pa.array(["x"] * 200)
-        model(effect=still).fit(more.set_column(0, "kind", kinds), initial=fitted)
+        model(effect=still).fit(strange, initial=fitted)
     several = model("multilabel").fit(train)
+    strange = more.set_column(1, "kinds", pa.array([["x"]] * 200))
     with pytest.raises(ConfigError, match=r"label: found 5 classes.*expected its 4 alone"):
-        kinds = pa.array([["x"]] * 200)
-        model("multilabel", still).fit(more.set_column(1, "kinds", kinds), initial=several)
+        model("multilabel", still).fit(strange, initial=several)
     with pytest.raises(ConfigError, match="found multilabel"):
         model("multilabel", still).fit(more, initial=fitted)
 
