@@ -92,6 +92,12 @@ class ModelOptions(Columns):
         default="logistic",
         description="Loss and link. `multiclass` and `multilabel` are for one deep effect alone.",
     )
+    label_separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`multilabel`: what stands between the names in labels that are text, as in "
+        "`a|b`; lists need none.",
+    )
     coordinates: Annotated[
         dict[CoordinateName, AnyCoordinate], BeforeValidator(_absent_is_empty)
     ] = Field(
@@ -174,6 +180,9 @@ class ModelOptions(Columns):
             fault = fault_of_classes(self.task, self, self.coordinates, self.sweeps)
             if fault is not None:
                 raise _invalid(*fault)
+        if self.label_separator is not None and self.task != "multilabel":
+            problem = f"found {self.label_separator!r}, though task {self.task!r} has one label a "
+            raise _invalid("label_separator", problem + "row; remove this option")
 
     def _check_metrics(self) -> None:
         for evaluator in self.evaluators:
@@ -310,7 +319,7 @@ class ModelOptions(Columns):
         classes = None
         if self.kind.several and self.label is not None:
             (name,) = self.coordinates
-            classes = classes_in(self.label, name, self.task)
+            classes = classes_in(self.label, self.label_separator, name, self.task)
             shards[classes.shard] = (classes.feature,)
             options[classes.feature] = "label"
             columns = self.model_copy(update={"label": None})

@@ -204,6 +204,26 @@ def test_labels_are_numbered_by_name():
     assert told == [sorted(each) for each in data["kinds"].to_pylist()]
 
 
+def test_labels_may_be_text():
+    train, new = rows(), rows(100, seed=1)
+    lists = model("multilabel").fit(train, new)
+
+    def said(table):
+        text = pa.array(["|".join(names) for names in table["kinds"].to_pylist()])
+        return table.set_column(1, "kinds", text)
+
+    texts = model("multilabel", label_separator="|").fit(said(train), said(new))
+    assert texts.predict(said(new)).equals(lists.predict(new))
+    assert texts.history_[-1]["metrics"] == lists.history_[-1]["metrics"]
+    missing = pa.array(["red", None] * 200)
+    with pytest.raises(DataError, match="row 2, column 'kinds': the label is missing"):
+        model("multilabel", label_separator="|").fit(train.set_column(1, "kinds", missing))
+    with pytest.raises(DataError, match="row 1, column 'kinds': an empty name"):
+        model("multilabel", label_separator="|").fit(
+            train.set_column(1, "kinds", pa.array(["red||blue"] * 400))
+        )
+
+
 def test_a_warm_start_knows_its_classes():
     train, more = rows(), rows(200, seed=2)
     still = linear({"steps": 1, "learning_rate": 1e-7})
@@ -284,6 +304,7 @@ def test_tasks_have_heads_of_their_own():
             "coordinates.deep.network: 'kind' is the label",
         ),
         ({"locked": ["deep"]}, "every coordinate is locked"),
+        ({"label_separator": "|"}, "label_separator: found '|'.*one label a row"),
     ],
 )
 def test_options_that_do_not_serve(options, message):

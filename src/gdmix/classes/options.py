@@ -42,9 +42,9 @@ def fault_of(
     return None
 
 
-def classes_in(label: str, coordinate: str, task: str) -> Classes:
+def classes_in(label: str, separator: str | None, coordinate: str, task: str) -> Classes:
     """Return where the classes of a model are read from, given its only coordinate."""
-    feature = Feature(column=label, kind="categorical")
+    feature = Feature(column=label, kind="categorical", separator=separator)
     return Classes(shard_of(coordinate), feature, single=task == "multiclass")
 
 

@@ -25,6 +25,7 @@ MOST = 10_000
 """More classes than this are taken for ids in the wrong column."""
 
 _EXPECTED = "strings or whole numbers"
+_HINT = "set `label_separator` for text such as a|b; one class a row is `task: multiclass`"
 _LARGEST = 2.0**53
 
 
@@ -64,11 +65,13 @@ def classes_decoder(classes: Classes, kind: pa.DataType, place: str, *, strict: 
         The type cannot be that of classes.
     """
     kind = plain_type(kind)
+    if not classes.single and classes.feature.separator is not None and is_string(kind):
+        return partial(_split, strict=strict)
     item = kind if classes.single else plain_type(kind.value_type) if is_list(kind) else None
     good = item is not None and (is_vague(item) or _is_name(item))
     if not good and not pat.is_null(kind):
         expected = _EXPECTED if classes.single else f"lists of {_EXPECTED}"
-        hint = "" if classes.single else "one class a row is `task: multiclass`"
+        hint = "" if classes.single else _HINT
         raise DataError(place, f"found type {kind} for the label", expected, hint)
     return partial(_one if classes.single else _several, strict=strict)
 
@@ -157,6 +160,15 @@ def _one(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: 
     codes, terms = dictionary(array.drop_null())
     ordered = bool(pat.is_integer(array.type))
     return Piece(lengths, codes, keys_of(feature.column, terms), None, ordered=ordered)
+
+
+def _split(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: bool) -> Piece:
+    """Return the classes of each row, named in a text; an empty one has none."""
+    text = arrays[0].cast(pa.string())
+    parts = pc.split_pattern(text, feature.separator)
+    none = pa.scalar([], parts.type)
+    lists_of = pc.if_else(pc.equal(text, ""), none, parts)
+    return _several([lists_of], feature, place, strict=strict)
 
 
 def _several(arrays: Sequence[pa.Array], feature: Feature, place: Place, *, strict: bool) -> Piece:
