@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gdmix.classes.options import classes_in
+from gdmix.classes.options import fault_of as fault_of_classes
 from gdmix.coordinates import Coordinate, DeepEffect, ExternalEffect, FixedEffect, RandomEffect
 from gdmix.data.days import EXPECTED, parse_days
 from gdmix.data.layout import Layout
@@ -86,7 +88,16 @@ DaysText = Annotated[str, AfterValidator(_days)]
 class ModelOptions(Columns):
     """Everything that defines a model; `MixedModel` takes these as arguments."""
 
-    task: TaskName = Field(default="logistic", description="Loss and link.")
+    task: TaskName = Field(
+        default="logistic",
+        description="Loss and link. `multiclass` and `multilabel` are for one deep effect alone.",
+    )
+    label_separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`multilabel`: what stands between the names in labels that are text, as in "
+        "`a|b`; lists need none.",
+    )
     coordinates: Annotated[
         dict[CoordinateName, AnyCoordinate], BeforeValidator(_absent_is_empty)
     ] = Field(
@@ -143,6 +154,7 @@ class ModelOptions(Columns):
     def _check(self) -> Self:
         self._check_locked()
         self._check_labels()
+        self._check_classes()
         self._check_metrics()
         self._check_bags()
         for name, coordinate in self.coordinates.items():
@@ -162,6 +174,15 @@ class ModelOptions(Columns):
         if self.positive_above is not None and self.kind.labels != "binary":
             problem = f"found {self.positive_above:g}, though task {self.task!r} takes labels as "
             raise _invalid("positive_above", problem + "they are; remove this option")
+
+    def _check_classes(self) -> None:
+        if self.kind.several:
+            fault = fault_of_classes(self.task, self, self.coordinates, self.sweeps)
+            if fault is not None:
+                raise _invalid(*fault)
+        if self.label_separator is not None and self.task != "multilabel":
+            problem = f"found {self.label_separator!r}, though task {self.task!r} has one label a "
+            raise _invalid("label_separator", problem + "row; remove this option")
 
     def _check_metrics(self) -> None:
         for evaluator in self.evaluators:
@@ -294,8 +315,17 @@ class ModelOptions(Columns):
                 if coordinate.task_column is not None:
                     where = f"coordinates.{name}.task_column"
                     entities.setdefault(coordinate.task_column, where)
+        columns: Columns = self
+        classes = None
+        if self.kind.several and self.label is not None:
+            (name,) = self.coordinates
+            classes = classes_in(self.label, self.label_separator, name, self.task)
+            shards[classes.shard] = (classes.feature,)
+            options[classes.feature] = "label"
+            columns = self.model_copy(update={"label": None})
         of = f"task {self.task!r}"
-        return Layout(self, entities, shards, options, self.kind.labels, of, texts)
+        labels = self.kind.labels
+        return Layout(columns, entities, shards, options, labels, of, texts, classes)
 
     def representations(self) -> dict[str, int]:
         """Return the deep effects whose last hidden layer may be a feature, and its units."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, get_args
 
-import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
@@ -20,7 +19,7 @@ from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation
 from gdmix.models.mixed import Mixed
-from gdmix.scoring import Unseen, score_source, without_absent
+from gdmix.scoring import Unseen, score_source, total_scores, without_absent
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.exporting import Project, export_model
 from gdmix.store.loading import load_initial, load_model
@@ -140,7 +139,9 @@ class MixedModel:
             Columns ``uid``, ``score``, ``probability`` (or ``mean``, ``margin``: by the task),
             ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
             has them, and the entity columns; a pandas frame keeps its index. Entities and
-            features without a model score 0 and are counted in ``unseen_``.
+            features without a model score 0 and are counted in ``unseen_``. Of several classes
+            there are ``class`` or ``labels``, ``probability_<class>`` and ``logit_<class>`` in
+            place of the scores.
 
         Raises
         ------
@@ -191,8 +192,8 @@ class MixedModel:
         lenient = ("weight", "offset") if options.null_defaults else ()
         options = without_absent(options, source, ("uid", *lenient))
         rows, _ = read(source, options.evaluation_layout(), model.indexes)
-        own = model.scores(LocalEngine(self.threads), rows)
-        return Evaluation(options.evaluators, rows, np.asarray(rows.offset + sum(own.values())))
+        score = total_scores(LocalEngine(self.threads), options, model, rows)
+        return Evaluation(options.evaluators, rows, score)
 
     def save(self, path: str | Path) -> None:
         """Write a model directory; it appears whole or not at all."""

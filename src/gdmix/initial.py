@@ -77,6 +77,8 @@ class Initial:
             gone = {feature.column for feature in self.options.features_of(name)} - read
             index = self.model.index_of(name).without(gone)
             known[shard] = known[shard].extended(index) if shard in known else index
+            # what a network reads and tells besides, whose weights go by position
+            known |= {s: i for s, i in self.model.indexes.items() if s.startswith(f"{name}.")}
         return known
 
     def parts(

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.classes.options import shard_of
+from gdmix.classes.scores import answers, named
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read_stream
 from gdmix.data.source import Source
 from gdmix.engine import Engine
+from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 
@@ -75,6 +79,12 @@ def score_rows(
     first_row: int = 0,
 ) -> pa.Table:
     """Return the table of scores of one data set."""
+    if options.kind.several:
+        unseen.rows += rows.rows
+        unseen.features.update(rows.unseen)
+        names, score = class_names(options, model), total_scores(engine, options, model, rows)
+        columns = answers(options.kind, names, score)
+        return _table(options, rows, columns, named(names, rows.label), first_row)
     own = model.scores(engine, rows)
     unseen.rows += rows.rows
     unseen.features.update(rows.unseen)
@@ -93,17 +103,43 @@ def scores_table(
     A score includes the sample's offset. Without a uid column, uids are row numbers from 0.
     """
     total = rows.offset + sum(own.values())
-    uid = rows.uid
-    if uid is None:
-        uid = pa.array(np.arange(first_row, first_row + rows.rows, dtype=np.int64))
     columns = {
-        "uid": uid,
         "score": total,
         options.kind.output: options.kind.mean(total),
         **{f"score_{name}": values for name, values in own.items()},
     }
+    return _table(options, rows, columns, pa.array(rows.label, from_pandas=True), first_row)
+
+
+def total_scores(engine: Engine, options: ModelOptions, model: Mixed, rows: Dataset) -> Floats:
+    """Return the scores of rows: float64[rows], or float64[rows, classes]."""
+    if options.kind.several:
+        (part,) = model.parts.values()
+        assert isinstance(part, DeepModel)
+        return np.asarray(part.scores(engine, rows))
+    return np.asarray(rows.offset + sum(model.scores(engine, rows).values()))
+
+
+def class_names(options: ModelOptions, model: Mixed) -> pa.StringArray:
+    """Return the names of the classes that a model of several knows."""
+    (name,) = options.coordinates
+    return model.indexes[shard_of(name)].terms
+
+
+def _table(
+    options: ModelOptions,
+    rows: Dataset,
+    scores: Mapping[str, Any],
+    label: pa.Array,
+    first_row: int,
+) -> pa.Table:
+    """Return a table of uid, scores, and what the rows bring along."""
+    uid = rows.uid
+    if uid is None:
+        uid = pa.array(np.arange(first_row, first_row + rows.rows, dtype=np.int64))
+    columns = {"uid": uid, **scores}
     if rows.has_label:
-        columns["label"] = pa.array(rows.label, from_pandas=True)
+        columns["label"] = label
     if options.weight is not None:
         columns["weight"] = rows.weight
     for name, column in rows.entities.items():

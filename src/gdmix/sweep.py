@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from gdmix.classes.options import shard_of
+from gdmix.classes.training import learn
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
@@ -161,7 +164,8 @@ def sweep(
             watching = [*_choosing(at, plan), keeper.save, *observers]
             state = keeper.begin(number)
             place = keeper.workspace(number)
-            descend(engine, plan, material.train, material.validation, state, watching, place)
+            run = _way(at, material.indexes)
+            run(engine, plan, material.train, material.validation, state, watching, place)
             candidate = _candidate(number, point, at, plan, state)
             best = _better(best, candidate, metric)
             keeper.finish(candidate, best)
@@ -169,6 +173,14 @@ def sweep(
         lines.append(candidate.as_plain())
     assert best is not None
     return Swept(best, lines, metric)
+
+
+def _way(options: ModelOptions, indexes: Indexes) -> Callable[..., State]:
+    """Return how a model is trained: by descent, or in one go where it has several classes."""
+    if not options.kind.several:
+        return descend
+    (name,) = options.coordinates
+    return partial(learn, outputs=len(indexes[shard_of(name)]))
 
 
 def _from(last: Candidate | None, plan: Plan) -> Plan:

@@ -14,7 +14,7 @@ from gdmix.glm.losses import Logistic, Loss, Poisson, SmoothedHinge, Squared
 from gdmix.metrics import Evaluator, parse
 
 Floats = NDArray[np.float64]
-TaskName = Literal["logistic", "linear", "poisson", "smoothed_hinge"]
+TaskName = Literal["logistic", "linear", "poisson", "smoothed_hinge", "multiclass", "multilabel"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Task:
     ----------
     name : TaskName
     loss : Loss
+        Of one score and its label; where a row has several scores, of one class against the rest.
     labels : LabelRange
     metrics : tuple of str
         Evaluated unless others are asked for.
@@ -32,6 +33,8 @@ class Task:
         What a score stands for once it went through the inverse link.
     mean : callable
         The inverse link: the expected label at a score.
+    several : bool
+        Whether a row has a score for each of several classes, and labels are their names.
     """
 
     name: TaskName
@@ -40,6 +43,7 @@ class Task:
     metrics: tuple[str, ...]
     output: str
     mean: Callable[[Floats], Floats]
+    several: bool = False
 
     def evaluators(self, names: Sequence[str] = ()) -> tuple[Evaluator, ...]:
         """Return the metrics of these names; the task's own without any.
@@ -61,6 +65,12 @@ def _exponential(score: Floats) -> Floats:
     # what overflows is infinite, and so are the metrics
     with np.errstate(over="ignore"):
         return np.exp(score)
+
+
+def _shares(score: Floats) -> Floats:
+    whole = np.exp(score - score.max(-1, keepdims=True))
+    shares: Floats = whole / whole.sum(-1, keepdims=True)
+    return shares
 
 
 def _itself(score: Floats) -> Floats:
@@ -101,6 +111,24 @@ TASKS: dict[TaskName, Task] = {
             metrics=("auc", "smoothed_hinge_loss"),
             output="margin",
             mean=_itself,
+        ),
+        Task(
+            name="multiclass",
+            loss=Logistic(),
+            labels="any",
+            metrics=("accuracy", "log_loss", "f1_macro"),
+            output="probability",
+            mean=_shares,
+            several=True,
+        ),
+        Task(
+            name="multilabel",
+            loss=Logistic(),
+            labels="any",
+            metrics=("f1_micro", "log_loss", "accuracy"),
+            output="probability",
+            mean=_probability,
+            several=True,
         ),
     )
 }

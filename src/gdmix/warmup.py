@@ -58,7 +58,9 @@ def warm_up(options: ModelOptions, rows: Dataset | None = None) -> None:
     What no coordinate asks for (TRON, L1 terms, variances) is not compiled. The `rows` that will
     be trained on tell what `optimizer: auto` stands for, and whether a shard has sparse rows.
     """
-    _train_on_few(_tiny(options, rows), options)
+    # a network of several classes has no kernels but those of reading
+    if not options.kind.several:
+        _train_on_few(_tiny(options, rows), options)
 
 
 def compile_backwards(text: str) -> None:
@@ -79,7 +81,7 @@ def second_hand(options: ModelOptions) -> Iterator[None]:
 
     It begins before the rows are read, and compiles for sparse ones.
     """
-    if is_compiled() or available_threads() < 2:
+    if is_compiled() or available_threads() < 2 or options.kind.several:
         yield
         return
     program = "import sys; from gdmix.warmup import compile_backwards as run; run(sys.argv[1])"

@@ -14,8 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from gdmix.classes.scores import figures, logits
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.days import find_days, parse_days
@@ -27,11 +30,11 @@ from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.initial import Initial
-from gdmix.metrics import Evaluation
+from gdmix.metrics import Evaluation, Sample
 from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.schema import Paths
-from gdmix.scoring import Unseen, score_rows
+from gdmix.scoring import Unseen, class_names, score_rows
 from gdmix.selection import Swept
 from gdmix.store.aside import replacing, write_text
 from gdmix.store.checkpoint import identity
@@ -241,17 +244,21 @@ def _write(
     best = run.swept.best
     history = [as_plain(update) for update in run.history]
     unseen: dict[str, dict[str, Any]] = {}
+    classes: dict[str, Any] = {}
     if run.options.output_mode != "none":
         save_model(run.path / "model", Saved(best.options, run.model, history))
     beside.model(run)
     for split, rows in splits.items():
         if rows is not None:
-            unseen[split] = _write_scores(run, engine, split, rows, beside)
+            unseen[split], table = _write_scores(run, engine, split, rows, beside)
+            if run.options.kind.several:
+                classes[split] = _figures(run, rows, table)
     metrics = {
         "final": dict(best.update.metrics),
         **run.swept.as_plain(),
         "history": history,
         "unseen": unseen,
+        **({"classes": classes} if classes else {}),
         **run.notes,
         "seconds": {stage: round(value, 6) for stage, value in run.seconds.items()},
     }
@@ -260,7 +267,7 @@ def _write(
 
 def _write_scores(
     run: Run, engine: LocalEngine, split: str, rows: Dataset, beside: Beside
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], pa.Table]:
     found = Unseen()
     table = score_rows(engine, run.options, run.model, rows, found)
     if run.options.output_mode != "none":
@@ -270,10 +277,22 @@ def _write_scores(
                 writer.write_table(table)
     beside.scores(run, split, rows, table)
     if split == "validation" and run.options.save_group_metrics:
-        evaluation = Evaluation(run.options.evaluators, rows, table["score"].to_numpy())
+        evaluation = Evaluation(run.options.evaluators, rows, _scores(run, table))
         save_groups(run.path / "metrics", evaluation.group_tables())
-    return {
+    told = {
         "rows": found.rows,
         "entities": dict(found.entities),
         "features": dict(found.features),
     }
+    return told, table
+
+
+def _scores(run: Run, table: pa.Table) -> NDArray[np.float64]:
+    if run.options.kind.several:
+        return logits(class_names(run.options, run.model), table)
+    return np.asarray(table["score"].to_numpy())
+
+
+def _figures(run: Run, rows: Dataset, table: pa.Table) -> dict[str, Any]:
+    sample = Sample(rows.label, _scores(run, table), rows.weight)
+    return figures(class_names(run.options, run.model), sample)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import gdmix
@@ -126,12 +127,23 @@ def test_locked_and_warm():
         model(short, incremental=True).fit(more, initial=first)
 
 
+def first_items(fitted):
+    return fitted.model_.indexes["deep.field-0"].terms
+
+
 def test_a_warm_start_has_room_for_new_ids():
     network = {"document_ids": ["item_id"], "id_units": 4}
     first = model({"deep": deep(network=network)}).fit(texts(200, items=5))
     more = texts(200, seed=2, items=15)
     second = model({"deep": deep(network=network, training={"steps": 1})}).fit(more, initial=first)
     assert len(second.model_.indexes["deep.field-0"]) == 15
+    # those that are known stay what they were, wherever new ones would stand in order
+    still = {"deep": deep(network=network, training={"steps": 1, "learning_rate": 1e-7})}
+    third = model(still).fit(more, initial=first)
+    known = more.filter(pc.is_in(more["item_id"], first_items(first)))
+    np.testing.assert_allclose(
+        third.predict(known)["score"], first.predict(known)["score"], atol=1e-4
+    )
 
 
 def test_rows_are_ranked_within_groups():

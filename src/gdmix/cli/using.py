@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.markup import escape
+from rich.table import Table
 
+from gdmix.classes.scores import figures
 from gdmix.cli.output import Output, require_output
 from gdmix.data.days import find_days, parse_days
 from gdmix.data.joining import JoinedSource, Other
@@ -19,9 +21,12 @@ from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
 from gdmix.estimator import MixedModel
 from gdmix.metrics import Evaluation
-from gdmix.scoring import Unseen, score_source
+from gdmix.metrics.classes import FIGURES
+from gdmix.scoring import Unseen, class_names, score_source
 from gdmix.store.aside import replacing
 from gdmix.store.scores import ScoreLayout, open_scores
+
+_CLASSES_SHOWN = 20
 
 
 class Input(NamedTuple):
@@ -136,11 +141,33 @@ def run_evaluate(
             known = np.isfinite(evaluation.within(evaluator))
             line += f"  over {known.sum():,} of {len(known):,} groups"
         out.say(line)
+    result: dict[str, Any] = dict(found)
+    if loaded.options_.kind.several:
+        names = class_names(loaded.options_, loaded.model_)
+        result["classes"] = figures(names, evaluation.sample)
+        _show_classes(result["classes"], out)
     if groups is not None:
         with replacing(groups) as aside:
             pq.write_table(table, aside, compression="zstd")
         out.wrote({"groups": groups}, [])
-    out.result(found)
+    out.result(result)
+
+
+def _show_classes(told: dict[str, Any], out: Output) -> None:
+    """Print a line for each class, those of the most weight first."""
+    columns = ("weight", *FIGURES)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class" if "confusion" in told else "label")
+    for name in columns:
+        table.add_column(name, justify="right")
+    order = sorted(range(len(told["names"])), key=lambda k: -told["weight"][k])
+    for k in order[:_CLASSES_SHOWN]:
+        cells = [f"{told['weight'][k]:,.6g}", *(f"{told[name][k]:.4f}" for name in FIGURES)]
+        table.add_row(escape(told["names"][k]), *cells)
+    out.say()
+    out.console.print(table)
+    if len(order) > _CLASSES_SHOWN:
+        out.say(f"[dim]and {len(order) - _CLASSES_SHOWN:,} more: --json shows all[/dim]")
 
 
 def _only_table(evaluation: Evaluation) -> pa.Table:

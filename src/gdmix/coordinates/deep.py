@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Self
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gdmix.coordinates.base import Coordinate, Fit, HeldOut, Setting, Summary
+from gdmix.coordinates.base import Coordinate, Fit, Setting, Summary
 from gdmix.deep.options import LossName, Network, Training
 from gdmix.deep.target import Target
 from gdmix.engine import Column, Engine, Rows
@@ -97,6 +98,31 @@ class DeepEffect(Coordinate):
         MissingExtraError
             PyTorch is not installed.
         """
+        watched = setting.held_out
+        if watched is not None:
+            watched = watched._replace(metric=partial(_first_score, watched.metric))
+        part = self.learn(engine, rows, setting._replace(held_out=watched), offset)
+        own = part.score(engine, rows)
+        loss = engine.weighted_loss(setting.loss, rows, offset + own)
+        return Fit(part, own, loss, 0.0, self.summary(part))
+
+    def learn(
+        self, engine: Engine, rows: Rows, setting: Setting, offset: Column, outputs: int = 1
+    ) -> DeepModel:
+        """Train the network on top of `offset`.
+
+        Parameters
+        ----------
+        engine, rows, setting, offset
+            As for `fit`; but the metric of held-out rows takes scores float64[rows, outputs].
+        outputs : int
+            Scores of a row.
+
+        Raises
+        ------
+        MissingExtraError
+            PyTorch is not installed.
+        """
         try:
             from gdmix.deep.threads import fitting_threads
             from gdmix.deep.training import fit
@@ -117,29 +143,29 @@ class DeepEffect(Coordinate):
             trained = fit(
                 self.network,
                 self.training,
-                self._target(setting, heads),
+                self._target(setting, heads, outputs),
                 train,
                 apart,
                 start=None if start is None else start.trained,
                 folder=setting.workspace,
-                metric=None if watched is None else partial(_measure, watched),
+                metric=None if watched is None else watched.metric,
                 larger_is_better=watched is None or watched.larger_is_better,
             )
-        part = DeepModel(inputs, trained, heads)
-        own = part.score(engine, rows)
-        loss = engine.weighted_loss(setting.loss, rows, offset + own)
-        steps = float(trained.summary["steps"])
-        summary = Summary(1, part.parameters, {Status.CONVERGED: 1}, steps, 0.0)
-        return Fit(part, own, loss, 0.0, summary)
+        return DeepModel(inputs, trained, heads)
 
-    def _target(self, setting: Setting, heads: pa.Array | None) -> Target:
+    def summary(self, part: DeepModel) -> Summary:
+        """Return how an update went that ended with `part`."""
+        steps = float(part.trained.summary["steps"])
+        return Summary(1, part.parameters, {Status.CONVERGED: 1}, steps, 0.0)
+
+    def _target(self, setting: Setting, heads: pa.Array | None, outputs: int) -> Target:
         names = [] if heads is None else [str(head) for head in heads.to_pylist()]
         weights = tuple(self.task_weights.get(name, 1.0) for name in names)
-        return Target(setting.task, self.loss, 1, max(1, len(names)), weights)
+        return Target(setting.task, self.loss, outputs, max(1, len(names)), weights)
 
 
-def _measure(watched: HeldOut, scores: NDArray[np.float64]) -> float:
-    return watched.metric(scores[:, 0])
+def _first_score(metric: Callable[[Column], float], scores: NDArray[np.float64]) -> float:
+    return metric(scores[:, 0])
 
 
 def _id_kind(feature: Feature) -> Kind:

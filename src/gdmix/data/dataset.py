@@ -58,7 +58,8 @@ class Dataset:
     ----------
     rows : int
     label : float64[rows]
-        Zeros when the data has no label column (`has_label` tells).
+        Zeros when the data has no label column (`has_label` tells). Of classes the number of each
+        row's, NaN where it has none that is known; of several labels float64[rows, labels], 0 or 1.
     weight, offset : float64[rows]
     uid : pa.Array or None
     entities : dict of str to EntityColumn

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gdmix.data import validation
 from gdmix.data.arrowtypes import plain
+from gdmix.data.classes import classes_decoder, require_known
 from gdmix.data.decode import Decoder, columns_of, decoder_of
 from gdmix.data.decode_lists import require_width
 from gdmix.data.feature_lists import listed
@@ -80,6 +81,7 @@ class Decoding:
         self._layout = layout
         self._roles = layout.roles(label=label)
         self._check_labels = check_labels
+        self._classes: FeatureIndex | None = None
         self._least: set[float] = set()
         entities = {option: column for column, option in layout.entities.items()}
         require_columns(source, self._roles)
@@ -92,6 +94,9 @@ class Decoding:
         for feature in layout.features:
             self._prepare(feature)
         for shard, index in (indexes or {}).items():
+            if layout.classes is not None and shard == layout.classes.shard:
+                self._classes = index
+                continue
             for feature in layout.shards.get(shard, ()):
                 require_fit(self._decoders[feature], feature, index, self._place_of(feature))
                 if width := width_of(self._decoders[feature], feature, index):
@@ -106,7 +111,12 @@ class Decoding:
         require_columns(source, dict.fromkeys([option], names[-1]))
         types = [source.type_of(name) for name in names]
         self._columns[feature] = names
-        self._decoders[feature] = decoder_of(feature, types, self._place_of(feature))
+        where, classes = self._place_of(feature), self._layout.classes
+        if classes is not None and self._is_label(feature):
+            decoder = classes_decoder(classes, types[0], where, strict=self._check_labels)
+            self._decoders[feature] = decoder
+            return
+        self._decoders[feature] = decoder_of(feature, types, where)
 
     def _place_of(self, feature: Feature) -> str:
         option = self._layout.options.get(feature, "features")
@@ -131,8 +141,9 @@ class Decoding:
             pieces[feature] = listed(
                 self._decoders[feature](arrays, feature, place), feature, place
             )
-            if pieces[feature].ordered:
+            if pieces[feature].ordered and not self._is_label(feature):
                 self._require_width(feature, pieces[feature], place)
+        self._require_classes(pieces, place)
         entities = {
             name: validation.entity_ids(columns[name], option, name, place)
             for name, option in self._layout.entities.items()
@@ -184,6 +195,17 @@ class Decoding:
             labels = validation.from_zero(labels, self._least, allowed[1], column, place)
         validation.require_labels(labels, *allowed, column, place)
         return labels
+
+    def _is_label(self, feature: Feature) -> bool:
+        classes = self._layout.classes
+        return classes is not None and feature == classes.feature
+
+    def _require_classes(self, pieces: Mapping[Feature, Piece], place: Place) -> None:
+        """Refuse a class that training did not know, where each row must have one."""
+        classes = self._layout.classes
+        if classes is None or not classes.single or self._classes is None or not self._check_labels:
+            return
+        require_known(pieces[classes.feature], self._classes, place, classes.feature.column)
 
     def _require_width(self, feature: Feature, piece: Piece, place: Place) -> None:
         """Hold a dense block to one width in all batches, and to that of the training data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gdmix.data.classes import Classes
 from gdmix.data.validation import LabelRange
 from gdmix.schema import Columns, Feature
 
@@ -29,6 +30,8 @@ class Layout:
         What allows no others (for messages): a task, or a metric.
     texts : dict of str to str
         Text column to the option that names it (for messages).
+    classes : Classes or None
+        Where labels are classes by name: the column is among the shards then, and is no role.
     """
 
     columns: Columns
@@ -38,6 +41,7 @@ class Layout:
     labels: LabelRange = "any"
     labels_of: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
+    classes: Classes | None = None
 
     @property
     def features(self) -> tuple[Feature, ...]:

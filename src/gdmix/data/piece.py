@@ -37,7 +37,7 @@ class Piece(NamedTuple):
     may_repeat : bool
         Whether a row can hold a key twice (lists can).
     ordered : bool
-        Whether the keys have an order of their own, as the positions of a dense block have.
+        Whether the keys are ordered as whole numbers, as the positions of a dense block are.
     """
 
     lengths: NDArray[np.int64] | None

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gdmix.data.ahead import ahead
+from gdmix.data.classes import numbered, require_sense
 from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
 from gdmix.data.index import FeatureIndex
@@ -72,6 +73,8 @@ def read(
         indexes = {shard: rows.features() for shard, rows in shards.items()}
         for shard, index in (earlier or {}).items():
             indexes[shard] = index.extended(indexes[shard])
+        if layout.classes is not None:
+            require_sense(layout.classes, indexes[layout.classes.shard], source.name)
     dataset = _dataset(batches, layout, shards, indexes)
     if layout.columns.unique_uid and layout.columns.uid is not None:
         require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])
@@ -105,18 +108,23 @@ def _dataset(
     indexes: Indexes,
 ) -> Dataset:
     rows = {shard: part.finish(indexes[shard]) for shard, part in shards.items()}
+    label, has_label = _numbers(batches, "label", 0.0), "label" in batches[0].numbers
+    kept = dict(rows)
+    if layout.classes is not None:
+        csr, _ = kept.pop(layout.classes.shard)
+        label, has_label = numbered(csr, single=layout.classes.single), True
     uids = None
     if batches[0].uid is not None:
         uids = pa.chunked_array([batch.uid for batch in batches])
     return Dataset(
         rows=sum(batch.rows for batch in batches),
-        label=_numbers(batches, "label", 0.0),
+        label=label,
         weight=_numbers(batches, "weight", 1.0),
         offset=_numbers(batches, "offset", 0.0),
-        has_label="label" in batches[0].numbers,
+        has_label=has_label,
         uid=uids,
         entities={name: _entities([b.entities[name] for b in batches]) for name in layout.entities},
-        shards={shard: csr for shard, (csr, _) in rows.items()},
+        shards={shard: csr for shard, (csr, _) in kept.items()},
         unseen={shard: dropped for shard, (_, dropped) in rows.items()},
         texts={
             name: pa.chunked_array([batch.texts[name] for batch in batches], pa.string())

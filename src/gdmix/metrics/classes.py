@@ -7,12 +7,20 @@ the answer. Weights count as copies.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gdmix.metrics.lists import Lists
+
 Floats = NDArray[np.float64]
+Figure = Callable[[Floats, Floats, Floats], float]
+"""From labels, scores[rows, classes] and weights to a number."""
+
+Average = Literal["macro", "micro"]
+AVERAGES: tuple[Average, ...] = ("macro", "micro")
 
 
 def confusion(label: Floats, score: Floats, weight: Floats) -> Floats:
@@ -80,6 +88,51 @@ def recall(counts: Counts) -> Floats:
 def f1(counts: Counts) -> Floats:
     """Return the harmonic mean of precision and recall; NaN for what is neither."""
     return _ratio(2.0 * counts.hits, counts.answers + counts.positives)
+
+
+FIGURES: Mapping[str, Callable[[Counts], Floats]] = {
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+}
+"""Figures of each class, by name."""
+
+
+def counts_of(label: Floats, score: Floats, weight: Floats) -> Counts:
+    """Return the counts of classes, or of labels where a row has several: labels tell which."""
+    if label.ndim == 1:
+        return counts_of_classes(confusion(label, score, weight))
+    return counts_of_labels(label, score, weight)
+
+
+def averaged(name: str, average: Average) -> Figure:
+    """Return one of `FIGURES` over all classes: the mean of each one's, or that of all as one."""
+    figure = FIGURES[name]
+
+    def over_all(label: Floats, score: Floats, weight: Floats) -> float:
+        counts = counts_of(label, score, weight)
+        return macro(figure(counts if average == "macro" else counts.summed()))
+
+    return over_all
+
+
+def of_lists(figure: Figure) -> Callable[[Lists, int], Floats]:
+    """Return a figure as one of lists of rows; lists have no places to count."""
+
+    def of_each(lists: Lists, _: int) -> Floats:
+        label, score, weight = lists.sample.label, lists.sample.score, lists.sample.weight
+        if lists.group is None:
+            return np.asarray([figure(label, score, weight)])
+        ends = np.cumsum(lists.sizes())[:-1]
+        each = np.split(np.argsort(lists.group, kind="stable"), ends)
+        return np.asarray([figure(label[rows], score[rows], weight[rows]) for rows in each])
+
+    return of_each
+
+
+def log_loss(label: Floats, score: Floats, weight: Floats) -> float:
+    """Return the log loss of classes, or of labels where a row has several."""
+    return (classes_log_loss if label.ndim == 1 else labels_log_loss)(label, score, weight)
 
 
 def macro(values: Floats) -> float:

@@ -108,15 +108,20 @@ class Evaluation:
     evaluators : iterable of Evaluator
     rows : Dataset
         With the group columns among its entities.
-    score : float64[rows]
+    score : float64[rows], or float64[rows, classes]
         Before any link.
+
+    Attributes
+    ----------
+    sample : Sample
+        Labels, scores and weights of the rows.
     """
 
     def __init__(self, evaluators: Iterable[Evaluator], rows: Dataset, score: Floats) -> None:
         self.evaluators = tuple(evaluators)
         self._rows = rows
-        self._sample = Sample(rows.label, np.asarray(score), rows.weight)
-        self._lists: dict[str | None, Lists] = {None: Lists(self._sample)}
+        self.sample = Sample(rows.label, np.asarray(score), rows.weight)
+        self._lists: dict[str | None, Lists] = {None: Lists(self.sample)}
         self._values: dict[Evaluator, Floats] = {}
 
     def values(self) -> dict[str, float]:
@@ -150,7 +155,7 @@ class Evaluation:
     def _of(self, column: str | None) -> Lists:
         if column is not None and column not in self._lists:
             ids, codes = self._rows.entities[column]
-            self._lists[column] = Lists(self._sample, codes, len(ids))
+            self._lists[column] = Lists(self.sample, codes, len(ids))
         return self._lists[column]
 
 

@@ -37,6 +37,8 @@ class Sample:
     Attributes
     ----------
     label, score, weight : float64[rows]
+        Where there are several classes, scores are float64[rows, classes]; labels too, where a row
+        may have several.
     """
 
     label: Floats

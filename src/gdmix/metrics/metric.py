@@ -8,13 +8,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.metrics import pointwise, ranking
+from gdmix.metrics import classes, pointwise, ranking
 from gdmix.metrics.lists import Lists
 
 Floats = NDArray[np.float64]
 
 _BINARY = ("logistic", "smoothed_hinge")
 _MEANS = ("linear", "poisson")
+_SEVERAL = ("multiclass", "multilabel")
 _ALL = ("logistic", "linear", "poisson", "smoothed_hinge")
 
 
@@ -71,5 +72,18 @@ METRICS = {
         Metric("rmse", "RMSE", pointwise.rmse, False, _MEANS, of_mean=True),
         Metric("mse", "MSE", pointwise.mean_squared_error, False, _MEANS, of_mean=True),
         Metric("mae", "MAE", pointwise.mean_absolute_error, False, _MEANS, of_mean=True),
+        Metric("accuracy", "accuracy", classes.of_lists(classes.accuracy), True, _SEVERAL),
+        Metric("log_loss", "log-loss", classes.of_lists(classes.log_loss), False, _SEVERAL),
+        *(
+            Metric(
+                f"{name}_{way}",
+                f"{way} {'F1' if name == 'f1' else name}",
+                classes.of_lists(classes.averaged(name, way)),
+                True,
+                _SEVERAL,
+            )
+            for name in classes.FIGURES
+            for way in classes.AVERAGES
+        ),
     )
 }

@@ -103,13 +103,17 @@ class DeepModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
+        return self.scores(engine, rows)[:, 0].copy()
+
+    def scores(self, engine: Engine, rows: Rows) -> Column:
+        """Return the scores of this part alone, as many a row as it has: 1, or its classes."""
         from gdmix.deep.scoring import BATCH, score
         from gdmix.deep.threads import fitting_threads
 
         def own(rows: Dataset) -> Floats:
             examples = examples_of(rows, self.inputs, np.zeros(rows.rows), self.heads)
             with fitting_threads(self.trained.shape.network, BATCH):
-                return np.ascontiguousarray(score(self.trained, examples)[:, 0])
+                return score(self.trained, examples)
 
         return engine.along(own, rows)
 

@@ -112,7 +112,9 @@ def gather(run: Path) -> Content:
     history = metrics["history"][: metrics["chosen"]["update"]]
     updates = _with_all_metrics([from_plain(values) for values in history])
     weighted = saved.options.weight is not None
-    scores = Scores.read(run / "scores" / "validation", saved.options.kind, weighted=weighted)
+    scores = None
+    if not saved.options.kind.several:
+        scores = Scores.read(run / "scores" / "validation", saved.options.kind, weighted=weighted)
     unseen = metrics["unseen"].get("validation", {})
     effects = _effects(saved.model, updates, scores, unseen)
     validated = int(unseen.get("rows", 0))

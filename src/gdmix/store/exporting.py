@@ -26,10 +26,13 @@ def export_model(path: Path, options: ModelOptions, model: Mixed, to: Project) -
     Raises
     ------
     ModelError
-        The model reads a column times a factor, which those projects have no place for.
+        The model reads a column times a factor, or tells several classes, which those projects
+        have no place for.
     RunError
         The folder holds something else than such a model, or cannot be written.
     """
+    if options.kind.several:
+        raise ModelError("the model", f"is of task {options.task!r}", "one score a row")
     for name in model.parts:
         for feature in options.features_of(name):
             if feature.scale != 1.0:

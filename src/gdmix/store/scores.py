@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from gdmix.config import ModelOptions
 from gdmix.data.formats import avro
+from gdmix.errors import ConfigError
 from gdmix.store.foreign_scores import PHOTON_RECORD, gdmix_record, gdmix_scores, photon_scores
 
 ScoreLayout = Literal["gdmix", "photon"]
@@ -61,11 +62,19 @@ def open_scores(
         Whose columns; None for ours.
     options : ModelOptions
         Of the model.
+
+    Raises
+    ------
+    ConfigError
+        Another project's files have no place for such scores.
     """
     if layout is None:
         with scores_writer(path, first.schema) as parquet:
             yield parquet
         return
+    if options.kind.several:
+        found = f"found {layout!r} for a model of task {options.task!r}"
+        raise ConfigError("--layout", found, hint="leave it out: they know one score a row")
     table = _converted(first, layout, options)
     record = gdmix_record(table) if layout == "gdmix" else PHOTON_RECORD
     with avro.open_writer(path, table.schema, record) as writer:
