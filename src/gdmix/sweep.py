@@ -24,6 +24,7 @@ from gdmix.engine import Engine
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.initial import Initial
+from gdmix.models.deep import DeepModel
 from gdmix.models.mixed import Part
 from gdmix.models.representation import SUFFIX, keys_of
 from gdmix.planning import make_plan, statistics_of
@@ -186,9 +187,10 @@ def _way(options: ModelOptions, indexes: Indexes) -> Callable[..., State]:
 def _from(last: Candidate | None, plan: Plan) -> Plan:
     if last is None:
         return plan
+    # a network has no optimum that it would come to from anywhere: it begins anew
+    solved = {n: part for n, part in last.parts.items() if not isinstance(part, DeepModel)}
     settings = {
-        name: setting._replace(start=last.parts.get(name))
-        for name, setting in plan.settings.items()
+        name: setting._replace(start=solved.get(name)) for name, setting in plan.settings.items()
     }
     return replace(plan, settings=settings)
 

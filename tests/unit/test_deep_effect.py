@@ -305,3 +305,15 @@ def test_numbers_are_put_beside_features():
         assert (np.diff(wide.indices[span]) > 0).all()
         dense[row, wide.indices[span]] = wide.values[span]
     assert dense.tolist() == [[1, 0, 10, 20, 2], [0, 0, 30, 40, 0], [0, 3, 50, 60, 0]]
+
+
+def test_a_point_of_a_grid_is_a_run_of_its_own():
+    data, held_out = texts(200), texts(80, seed=1)
+    grid = {"deep.training.learning_rate": [0.05, 0.002]}
+    tried = model({"deep": deep()}, grid=grid).fit(data, held_out)
+    losses = {
+        line["options"]["deep.training.learning_rate"]: line["objective"] for line in tried.grid_
+    }
+    for rate, objective in losses.items():
+        alone = model({"deep": deep(training={"learning_rate": rate})}).fit(data, held_out)
+        assert alone.history_[-1]["objective"] == objective
