@@ -22,8 +22,10 @@ from gdmix.data.arrowtypes import is_vague
 from gdmix.data.formats.examples import EXAMPLE, LISTS, Examples, Places, Values
 from gdmix.data.formats.tensor_metadata import Tensor, find_metadata, read_metadata
 from gdmix.data.formats.tfrecord_frames import read_records
+from gdmix.data.formats.tfrecord_lists import list_batches, list_schema
 from gdmix.data.formats.tfrecord_writer import TFRecordWriter, open_writer
 from gdmix.errors import DataError
+from gdmix.schema import Lists
 
 __all__ = ["TFRecord"]
 
@@ -61,19 +63,25 @@ class TFRecord:
 
     Attributes
     ----------
-    metadata : Path or None
-        GDMix's tensor metadata; else what lies beside the data, if it speaks of its columns.
+    metadata : Path, Lists or None
+        GDMix's tensor metadata; else what lies beside the data, if it speaks of its columns. Or
+        what the lists hold that the records are.
     """
 
-    metadata: Path | None = None
+    metadata: Path | Lists | None = None
     IS_TEXT: bool = field(default=False, init=False)
 
     def read_schema(self, path: Path) -> pa.Schema:
         """Return column names and types."""
+        if isinstance(self.metadata, Lists):
+            return list_schema(path, self.metadata)
         return pa.schema(list(_layout(path, self.metadata).fields.values()))
 
     def read_batches(self, path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the columns of `schema`, streamed."""
+        if isinstance(self.metadata, Lists):
+            yield from list_batches(path, schema, self.metadata)
+            return
         layout = _layout(path, self.metadata)
         for records in read_records(path):
             batch = _Batch(layout, Examples(path, records), schema.names)
