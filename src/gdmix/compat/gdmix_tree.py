@@ -18,7 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.compat.gdmix_data import Params, is_external
-from gdmix.compat.gdmix_options import GdmixConfig, RandomParams
+from gdmix.compat.gdmix_file import GdmixConfig
+from gdmix.compat.gdmix_options import RandomParams
 from gdmix.data.dataset import Dataset
 from gdmix.data.formats import avro
 from gdmix.metrics import Evaluation

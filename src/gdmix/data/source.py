@@ -132,9 +132,7 @@ class FileSource:
             raise DataError(self.name, "no rows", hint="is this the right path?")
 
 
-def open_source(
-    data: Data, name: str = "data", metadata: Path | Lists | None = None
-) -> Source:
+def open_source(data: Data, name: str = "data", metadata: Path | Lists | None = None) -> Source:
     """Open files or a frame.
 
     Parameters

@@ -48,6 +48,8 @@ class _Layout(NamedTuple):
         Columns that are feature lists.
     measure : str or None
         In a grouped file, the column that tells how many samples a record has.
+    stored : dict of str to str
+        What a column is called in the file, where that is not its name.
     """
 
     fields: dict[str, pa.Field]
@@ -55,6 +57,7 @@ class _Layout(NamedTuple):
     limits: dict[str, int]
     listed: tuple[str, ...]
     measure: str | None
+    stored: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class _Batch:
         wanted = [*names, layout.measure] if layout.measure is not None else list(names)
         plain = [name for name in dict.fromkeys(wanted) if name not in layout.listed]
         lists = [name for name in dict.fromkeys(wanted) if name in layout.listed]
-        self._spans = dict(zip(plain, examples.spans(plain, EXAMPLE), strict=True))
+        stored = [layout.stored.get(name, name) for name in plain]
+        self._spans = dict(zip(plain, examples.spans(stored, EXAMPLE), strict=True))
         self._spans |= dict(zip(lists, examples.spans(lists, LISTS), strict=True))
         self._samples = self._measured()
         self.rows = examples.rows if self._samples is None else int(self._samples.sum())
@@ -235,7 +239,7 @@ def _of_tensors(tensors: list[Tensor], listed: tuple[str, ...], measure: str | N
         if t.shape and not t.sparse and min(t.shape) > 0
     }
     limits = {f"{t.name}_indices": t.shape[0] for t in tensors if t.sparse and t.shape[0] > 0}
-    return _Layout(fields, shapes, limits, listed, measure)
+    return _Layout(fields, shapes, limits, listed, measure, {})
 
 
 def _repeated(examples: Examples, names: list[str]) -> str | None:
@@ -253,13 +257,15 @@ def _inferred(examples: Examples, listed: tuple[str, ...]) -> _Layout:
     fields: dict[str, pa.Field] = {}
     names = examples.names(EXAMPLE)
     counted: dict[str, NDArray[np.int64]] = {}
-    for name, spans in zip(names, examples.spans(names, EXAMPLE), strict=True):
+    shown = {name: _shown(name, names) for name in names}
+    stored = {ours: theirs for theirs, ours in shown.items() if ours != theirs}
+    for name, spans in zip(shown.values(), examples.spans(names, EXAMPLE), strict=True):
         counts, kinds = np.empty(len(spans), np.int64), np.empty(len(spans), np.int8)
         examples.count(spans, name, counts, kinds)
         kind = _NUMBERS.get(int(kinds.max()), pa.null())
         single = bool(listed) or ((counts == 1) | (spans[:, 0] < 0)).all()
         fields[name] = pa.field(
-            name, kind if single and not _is_half(name, names) else pa.list_(kind)
+            name, kind if single and not _is_half(name, shown) else pa.list_(kind)
         )
         counted[name] = counts
     for name, spans in zip(listed, examples.spans(list(listed), LISTS), strict=True):
@@ -268,12 +274,20 @@ def _inferred(examples: Examples, listed: tuple[str, ...]) -> _Layout:
         examples.count(items, name, counts, kinds)
         kind = _NUMBERS.get(int(kinds.max()) if len(kinds) else 0, pa.null())
         fields[name] = pa.field(name, pa.list_(kind))
-    return _Layout(fields, {}, {}, listed, listed[0] if listed else None)
+    return _Layout(fields, {}, {}, listed, listed[0] if listed else None, stored)
 
 
-def _is_half(name: str, names: list[str]) -> bool:
+def _shown(name: str, names: list[str]) -> str:
+    """Return what a column is called here: DeText's ``x_indices0`` is ``x_indices``."""
+    base = name.removesuffix("_indices0")
+    others = (f"{base}_indices", f"{base}_indices1")
+    is_theirs = base != name and f"{base}_values" in names
+    return f"{base}_indices" if is_theirs and not any(o in names for o in others) else name
+
+
+def _is_half(name: str, shown: dict[str, str]) -> bool:
     """Whether a column is one of the two of a sparse tensor."""
     for mine, other in (("_indices", "_values"), ("_values", "_indices")):
-        if name.endswith(mine) and name.removesuffix(mine) + other in names:
+        if name.endswith(mine) and name.removesuffix(mine) + other in shown.values():
             return True
     return False

@@ -83,7 +83,9 @@ class _Batch:
 
     def __init__(self, path: Path, examples: Examples, lists: Lists) -> None:
         self._path, self._examples, self._lists = path, examples, lists
-        self._spans = dict(zip(_stored(lists), examples.spans(_stored(lists), EXAMPLE), strict=True))
+        self._spans = dict(
+            zip(_stored(lists), examples.spans(_stored(lists), EXAMPLE), strict=True)
+        )
         self.sizes = self._counts(lists.length)
         self._owner = np.repeat(np.arange(len(self.sizes)), self.sizes)
 
