@@ -289,8 +289,6 @@ def test_the_golden_configuration(shared_data, tmp_path, monkeypatch):
     assert any("cannot be read" in note for note in report.notes)
     # what is written is read back as the same options
     assert TrainOptions.parse(yaml.safe_load(found.to_yaml())) == found
-    with pytest.raises(ConfigError, match=r"global\.gdmix_config\.model_type: the deep effect"):
-        converted(folder / "detext-movieLens.yaml")
 
 
 def older(config):

@@ -83,7 +83,10 @@ def _tell(given: DetextArguments, path: str, task: str, loss: str, report: Repor
         if given.task_type == "ranking" and name in chosen:
             report.maps(f"{path}{name}", f"loss: {loss}")
         else:
-            report.ignores(f"{path}{name}", "another loss holds")
+            why = "another loss is chosen"
+            if given.task_type != "ranking":
+                why = f"{given.task_type} has a loss of its own"
+            report.ignores(f"{path}{name}", why)
     if "num_classes" in named:
         report.ignores(f"{path}num_classes", "classes are those of the training data")
     if given.task_type == "ranking" and task == "linear":
