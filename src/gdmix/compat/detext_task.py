@@ -16,7 +16,6 @@ _TASKS = {
     "binary_classification": "logistic",
     "classification": "multiclass",
     "multiclass_classification": "multiclass",
-    "multilabel_classification": "multilabel",
 }
 _LOSSES = {
     "pairwise": "pairwise",
@@ -55,10 +54,17 @@ def aim_of(given: DetextArguments, path: str, report: Report) -> Aim:
     Raises
     ------
     ConfigError
-        A metric is unknown, or no label is named.
+        A metric is unknown, no label is named, or labels are of a form that is not read.
     """
     if given.label_column_name is None:
         raise ConfigError(f"{path}label_column_name", "required argument is missing")
+    if given.task_type == "multilabel_classification":
+        raise ConfigError(
+            f"{path}task_type",
+            f"found {given.task_type!r}, whose records have a 0 or 1 for every class",
+            "lists of the classes that a row has",
+            "`task: multilabel` reads them; write the data so, and go on from convert-config's YAML",
+        )
     is_ranking = given.task_type == "ranking"
     bases = {name.partition("@")[0] for name in (given.pmetric, *given.all_metrics)}
     loss, task = "pointwise", _TASKS.get(given.task_type, "linear")

@@ -22,7 +22,7 @@ from gdmix.data.arrowtypes import is_vague
 from gdmix.data.formats.examples import EXAMPLE, LISTS, Examples, Places, Values
 from gdmix.data.formats.tensor_metadata import Tensor, find_metadata, read_metadata
 from gdmix.data.formats.tfrecord_frames import read_records
-from gdmix.data.formats.tfrecord_lists import list_batches, list_schema
+from gdmix.data.formats.tfrecord_lists import list_batches, list_schema, lists_of
 from gdmix.data.formats.tfrecord_writer import TFRecordWriter, open_writer
 from gdmix.errors import DataError
 from gdmix.schema import Lists
@@ -74,18 +74,24 @@ class TFRecord:
     metadata: Path | Lists | None = None
     IS_TEXT: bool = field(default=False, init=False)
 
+    @property
+    def _file(self) -> Path | None:
+        return None if isinstance(self.metadata, Lists) else self.metadata
+
     def read_schema(self, path: Path) -> pa.Schema:
         """Return column names and types."""
-        if isinstance(self.metadata, Lists):
-            return list_schema(path, self.metadata)
-        return pa.schema(list(_layout(path, self.metadata).fields.values()))
+        lists = lists_of(path, self.metadata)
+        if lists is not None:
+            return list_schema(path, lists)
+        return pa.schema(list(_layout(path, self._file).fields.values()))
 
     def read_batches(self, path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the columns of `schema`, streamed."""
-        if isinstance(self.metadata, Lists):
-            yield from list_batches(path, schema, self.metadata)
+        lists = lists_of(path, self.metadata)
+        if lists is not None:
+            yield from list_batches(path, schema, lists)
             return
-        layout = _layout(path, self.metadata)
+        layout = _layout(path, self._file)
         for records in read_records(path):
             batch = _Batch(layout, Examples(path, records), schema.names)
             columns = [batch.column(_told(layout.fields[name], schema)) for name in schema.names]

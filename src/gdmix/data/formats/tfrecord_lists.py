@@ -7,6 +7,7 @@ feature) and ``x_values``. What the query has once is repeated.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,40 @@ import pyarrow.types as pat
 from numpy.typing import NDArray
 
 from gdmix.data.formats.examples import EXAMPLE, Examples, Places, Values
+from gdmix.data.formats.tensor_metadata import find_metadata
 from gdmix.data.formats.tfrecord_frames import read_records
-from gdmix.errors import DataError, did_you_mean
+from gdmix.errors import ConfigError, DataError, did_you_mean
 from gdmix.schema import Lists
 
 _HEAD_BYTES = 1 << 20
 _NUMBERS = {0: pa.null(), 1: pa.string(), 2: pa.float32(), 3: pa.int64()}
 _PARTS = ("indices0", "indices1", "values")
+
+
+def lists_of(path: Path, metadata: Path | Lists | None) -> Lists | None:
+    """Return what the records of a file hold if they are lists; None if they are rows.
+
+    What is not given may be said by the metadata beside the data: an entry ``lists``.
+
+    Raises
+    ------
+    DataError
+        It is there, and wrong.
+    """
+    if isinstance(metadata, Lists):
+        return metadata
+    found = metadata or find_metadata(path)
+    try:
+        values = None if found is None else json.loads(found.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        # who reads the metadata says what is wrong with it
+        return None
+    if not isinstance(values, dict) or "lists" not in values:
+        return None
+    try:
+        return Lists.parse(values["lists"])
+    except ConfigError as error:
+        raise DataError(f"{found}, lists", str(error)) from None
 
 
 def list_schema(path: Path, lists: Lists) -> pa.Schema:
