@@ -234,8 +234,9 @@ def _penalties(given: DetextArguments, aim: Aim, path: str, report: Report) -> I
 
 def _tell_the_rest(given: DetextArguments, mapped: set[str], path: str, report: Report) -> None:
     """Name the arguments of what is not there: an encoder's without texts, and so on."""
-    for name in given.model_fields_set:
-        if name in _ELSEWHERE or name in mapped or _is_idle(given, name):
+    for name in type(given).model_fields:
+        is_told = name in _ELSEWHERE or name in mapped or _is_idle(given, name)
+        if is_told or name not in given.model_fields_set:
             continue
         if name in ("nums_dense_ftrs", "nums_sparse_ftrs", "nums_shallow_tower_sparse_ftrs"):
             if given.task_type == "ranking":
@@ -256,7 +257,7 @@ def _is_idle(given: DetextArguments, name: str) -> bool:
 _ELSEWHERE = {
     *("train_file", "dev_file", "out_dir", "label_column_name", "weight_column_name"),
     *("uid_column_name", "task_type", "num_classes", "ltr_loss_fn", "use_tfr_loss", "tfr_loss_fn"),
-    *("pmetric", "all_metrics", "we_trainable_for_id_ftr", "gdmix_config"),
+    *("pmetric", "all_metrics", "gdmix_config"),
 }
 """What is told of where it is mapped."""
 

@@ -63,7 +63,7 @@ def aim_of(given: DetextArguments, path: str, report: Report) -> Aim:
             f"{path}task_type",
             f"found {given.task_type!r}, whose records have a 0 or 1 for every class",
             "lists of the classes that a row has",
-            "`task: multilabel` reads them; write the data so, and go on from convert-config's YAML",
+            "write the data so, and a YAML file with `task: multilabel`",
         )
     is_ranking = given.task_type == "ranking"
     bases = {name.partition("@")[0] for name in (given.pmetric, *given.all_metrics)}
@@ -101,24 +101,24 @@ def _tell(given: DetextArguments, path: str, task: str, loss: str, report: Repor
 
 def _metrics(given: DetextArguments, path: str, task: str, report: Report) -> list[str]:
     """Return the metrics of ours, pmetric's first."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     known = METRICS if task in ("logistic", "linear") else {}
-    for name in dict.fromkeys((given.pmetric, *given.all_metrics)):
+    options = [("pmetric", given.pmetric), *(("all_metrics", name) for name in given.all_metrics)]
+    for option, name in options:
         base, _, cut = name.partition("@")
-        option = "pmetric" if name == given.pmetric else "all_metrics"
         if base not in (*_RANKING, *_PLAIN):
             expected = ", ".join(("ndcg@k", "mrr@k", "precision@k", *_PLAIN))
             raise ConfigError(f"{path}{option}", f"found {name!r}", f"one of {expected}")
-        ours = base
-        if given.task_type == "ranking" and base in _RANKING:
-            ours = f"{base}@{cut or _CUT}:{GROUP}"
         if base == "confusion_matrix" or (known and task not in _tasks_of(base)):
             report.ignores(f"{path}{option}: {name}", f"no metric of task {task}")
             report.note(f"{name} is not measured here")
             continue
-        found.append(ours)
+        ours = base
+        if given.task_type == "ranking" and base in _RANKING:
+            ours = f"{base}@{cut or _CUT}:{GROUP}"
+        found[ours] = None
         report.maps(f"{path}{option}: {name}", f"metrics: {ours}")
-    return found
+    return list(found)
 
 
 def _tasks_of(metric: str) -> tuple[str, ...]:
