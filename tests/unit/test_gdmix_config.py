@@ -350,7 +350,7 @@ def test_the_older_form_as_json_with_tabs(config, tmp_path):
         ("random_effect_config", [{}], "a mapping of options with a name"),
         ("fixed_effect_config", {"name": "a", "optimizer": 3}, "a mapping of options"),
         ("fixed_effect_config", {"name": "a", "optimizer": {"name": "TRON"}}, "'LBFGS'"),
-        ("fixed_effect_config", {"name": "a", "model_type": "detext"}, "deep effect"),
+        ("fixed_effect_config", {"name": "a", "model_type": "detext"}, "a.train_file: required"),
     ],
 )
 def test_the_older_form_gone_wrong(config, section, value, expected):
