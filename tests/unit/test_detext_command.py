@@ -134,7 +134,7 @@ def test_encoders(tmp_path):
     assert (frozen.kind, frozen.model, frozen.freeze) == ("transformer", "org/small", True)
     # lr_bert is a rate, ours is a factor of the other rate
     tuned = effect(bert | {"lr_bert": 0.0005}).network.encoder
-    assert not tuned.freeze
+    assert (tuned.freeze, tuned.pooling, tuned.dropout) == (False, "cls", 0.1)
     assert tuned.learning_rate_factor == pytest.approx(0.05)
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("word 1 2\n")

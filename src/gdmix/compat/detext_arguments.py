@@ -156,7 +156,7 @@ class DetextArguments(Options):
     bert_hub_url: OptionalPath = Field(default=None, description="Pretrained encoder.")
     lr_bert: float = Field(default=0.0, ge=0.0, description="Its own learning rate.")
     num_layers: int = Field(default=1, ge=1, description="Layers of the LSTM.")
-    forget_bias: float | None = idle("gates begin near one half", "Start of forget gates.")
+    forget_bias: float | None = idle("forget gates begin at 1", "Start of biases.")
     rnn_dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout of the LSTM.")
     bidirectional: bool = Field(default=False, description="Both directions.")
 

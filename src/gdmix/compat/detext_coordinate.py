@@ -117,6 +117,8 @@ def _encoder(given: DetextArguments, path: str) -> Items:
     if given.ftr_ext == "bert":
         model = _model(given, path)
         items += [("ftr_ext", f"{at}.kind", "transformer"), ("bert_hub_url", f"{at}.model", model)]
+        # what stands for a text is its first token's vector, of which a tenth is left out
+        items += [("", f"{at}.pooling", "cls"), ("", f"{at}.dropout", 0.1)]
         if given.lr_bert == 0.0:
             return [*items, ("lr_bert", f"{at}.freeze", True)]
         factor = given.lr_bert / given.learning_rate
@@ -274,5 +276,10 @@ def _notes(given: DetextArguments, report: Report) -> None:
         )
     if given.ftr_ext == "bert" and given.texts and given.lr_bert == 0.0:
         report.note("lr_bert is 0, DeText's default: the encoder stays as it is")
+    if given.ftr_ext == "bert" and given.texts:
+        report.note(
+            "a text's vector is the encoder's first, of its own size: DeText's goes through one "
+            "more layer of num_units"
+        )
     if "inner" in given.emb_sim_func and (given.query_column_name or given.user_text_column_names):
         report.note("emb_sim_func inner becomes cosine: DeText's scales vectors to length 1 before")
