@@ -151,6 +151,9 @@ def test_training():
     assert (found.optimizer, found.schedule, found.warmup_steps) == ("lamb", "constant", 0)
     assert (found.steps, found.evaluate_every, found.device) == (90, 22, "cpu")
     assert found.max_gradient_norm == 2.5
+    adamw = BINARY | {"optimizer": "adamw"}
+    assert not effect(adamw).training.bias_correction
+    assert effect(adamw | {"use_bias_correction_for_adamw": True}).training.bias_correction
     warm = effect(BINARY | {"num_warmup_steps": 5, "num_gpu": 2}).training
     assert (warm.schedule, warm.warmup_steps, warm.device) == ("linear", 5, "auto")
     without = effect({name: value for name, value in BINARY.items() if name != "dev_file"})

@@ -23,7 +23,6 @@ _PROCESSES = "`torchrun` starts processes, which share every batch"
 _ALONGSIDE = "progress is shown all the time"
 _TAUGHT = "a vocabulary of ids is that of the training data; others count as absent"
 _HUB = "TensorFlow's hub layers are not read"
-_ALWAYS = "moments are always corrected for their start at zero"
 
 
 def _refused(why: str) -> Any:  # noqa: ANN401 - pydantic's fields are of any type
@@ -166,7 +165,7 @@ class DetextArguments(Options):
     learning_rate: float = Field(default=1.0, gt=0.0, description="Largest rate.")
     use_lr_schedule: bool = Field(default=True, description="Warm-up and linear decay.")
     num_warmup_steps: int = Field(default=0, ge=0, description="Updates of the warm-up.")
-    use_bias_correction_for_adamw: bool | None = idle(_ALWAYS, "Corrected moments.")
+    use_bias_correction_for_adamw: bool = Field(default=False, description="Corrected moments.")
     max_gradient_norm: float = Field(default=1.0, gt=0.0, description="Longest gradient.")
     l1: float = Field(default=0.0, ge=0.0, description="Added to a batch's mean loss.")
     l2: float = Field(default=0.0, ge=0.0, description="The same, of squares.")

@@ -207,6 +207,9 @@ def _training(given: DetextArguments) -> Items:
             "linear" if given.use_lr_schedule else "constant",
         ),
     ]
+    if given.optimizer == "adamw":
+        corrected = given.use_bias_correction_for_adamw
+        items.append(("use_bias_correction_for_adamw", "training.bias_correction", corrected))
     if given.use_lr_schedule:
         items.append(("num_warmup_steps", "training.warmup_steps", given.num_warmup_steps))
     if given.dev_file is not None:
@@ -268,11 +271,6 @@ def _notes(given: DetextArguments, report: Report) -> None:
     if given.std_file is not None and given.dense_ftrs_column_names:
         report.note(
             "std_file is not read: dense numbers are centred and scaled by the training data"
-        )
-    if given.optimizer == "adamw" and not given.use_bias_correction_for_adamw:
-        report.note(
-            "adamw: moments are corrected for their start at zero, DeText's by default are not: "
-            "its first updates are up to three times as long"
         )
     if given.ftr_ext == "bert" and given.texts and given.lr_bert == 0.0:
         report.note("lr_bert is 0, DeText's default: the encoder stays as it is")
