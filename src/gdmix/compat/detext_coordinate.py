@@ -230,8 +230,8 @@ def _penalties(given: DetextArguments, aim: Aim, path: str, report: Report) -> I
         return []
     total = total_weight(given, aim, path)
     report.note(
-        f"l1 and l2 are multiplied by the weight of all rows, {total:g}: DeText adds them to "
-        "the mean loss of a batch; and its l2 has no factor 1/2"
+        f"l1 and l2 are multiplied by the weight of all rows or lists, {total:g}: DeText adds "
+        "them to the mean loss of a batch; and its l2 has no factor 1/2"
     )
     l1, l2 = given.l1 * total, 2.0 * given.l2 * total
     return [("l1", "training.l1", l1 or None), ("l2", "training.l2", l2 or None)]

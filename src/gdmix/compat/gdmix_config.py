@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gdmix.compat.detext_coordinate import coordinate as deep_coordinate
+from gdmix.compat.detext_arguments import DetextArguments
+from gdmix.compat.detext_coordinate import coordinate
 from gdmix.compat.detext_task import aim_of
 from gdmix.compat.gdmix_data import Params, Place, Tables, is_external
 from gdmix.compat.gdmix_file import DetextParams, GdmixConfig
@@ -161,9 +162,7 @@ def _deep_task(tables: Tables, main: DetextParams, report: Report) -> tuple[str,
 def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str, Any]:
     params, driver = place.params, place.params.gdmix_config
     if isinstance(params, DetextParams):
-        arguments, unheard = params.arguments(), Report("")
-        aim = aim_of(arguments, f"{place.path}.", unheard)
-        return deep_coordinate(name, arguments, aim, f"{place.path}.", report)
+        return _deep_coordinate(name, place.path, params.arguments(), report)
     found: dict[str, Any] = {}
     entity = getattr(params, "partition_entity", None)
     if entity is not None:
@@ -200,6 +199,14 @@ def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str,
         )
     _notes(params, task, report)
     return found
+
+
+def _deep_coordinate(
+    name: str, path: str, given: DetextArguments, report: Report
+) -> dict[str, Any]:
+    # what is learnt was told with the task
+    aim = aim_of(given, f"{path}.", Report(""))
+    return coordinate(name, given, aim, f"{path}.", report)
 
 
 def _numbers(params: LinearParams, task: str) -> list[tuple[str, str, Any]]:
