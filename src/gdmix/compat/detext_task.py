@@ -110,8 +110,9 @@ def _metrics(given: DetextArguments, path: str, task: str, report: Report) -> li
             expected = ", ".join(("ndcg@k", "mrr@k", "precision@k", *_PLAIN))
             raise ConfigError(f"{path}{option}", f"found {name!r}", f"one of {expected}")
         if base == "confusion_matrix" or (known and task not in _tasks_of(base)):
-            report.ignores(f"{path}{option}: {name}", f"no metric of task {task}")
-            report.note(f"{name} is not measured here")
+            why = f"no metric of task {task}"
+            report.ignores(f"{path}{option}: {name}", why)
+            report.note(f"{name} is not measured: {why}")
             continue
         ours = base
         if given.task_type == "ranking" and base in _RANKING:
