@@ -223,7 +223,8 @@ def test_records_of_a_query():
 def test_classes_and_metrics():
     several = BINARY | {"task_type": "multiclass_classification", "num_classes": 3}
     run = translated(several | {"pmetric": "accuracy", "all_metrics": "accuracy,confusion_matrix"})
-    assert (run.options["task"], run.options["metrics"]) == ("multiclass", ["accuracy"])
+    found = run.with_overrides()
+    assert (found.task, found.metrics, found.lists) == ("multiclass", ("accuracy",), None)
     assert any("confusion_matrix is not measured: no metric" in note for note in run.report.notes)
     two = translated(BINARY | {"all_metrics": ["auc", "accuracy"]})
     assert two.options["metrics"][0] == "auc"
