@@ -1,6 +1,8 @@
 """MovieLens-100K as GDMix's recipe lays it out: TFRecords, metadata and lists by coordinate."""
 
 import json
+import re
+import string
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +41,41 @@ def lay_out(train, validation, folder, keep=lambda table: table):
         rows = tables["trainingData", bag][0].num_rows
         _describe(folder / "movieLens" / bag, bag, names, rows)
     return tables
+
+
+def lay_out_texts(tables, folder):
+    """Write DeText's data of the same rows below ``folder/movieLens/detext``, and its vocabulary.
+
+    The label is a float, as DeText reads it; the title is without its year and signs, in lower
+    case; sparse features are indices of the one dimension that a row has, and values.
+    """
+    words = set()
+    for split in ("trainingData", "validationData"):
+        table, design = tables[split, "global"]
+        rows, columns = np.nonzero(design)
+        ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(design)))])
+        titles = [_cleaned(title) for title in table["title"].to_pylist()]
+        words.update(word for title in titles for word in title.split())
+        data = {
+            "wide_ftrs_sp_indices0": pa.ListArray.from_arrays(ends, pa.array(columns, pa.int64())),
+            "wide_ftrs_sp_values": pa.ListArray.from_arrays(ends, pa.array(design[rows, columns])),
+            "doc_query": pa.array([title.encode() for title in titles]),
+            "response": table["response"].cast(pa.float32()),
+            **{name: table[name] for name in ("user_id", "movie_id", "uid")},
+        }
+        path = folder / "movieLens" / "detext" / split / "part-00000.tfrecord"
+        path.parent.mkdir(parents=True)
+        with open_writer(path, pa.table(data).schema) as writer:
+            for batch in pa.table(data).to_batches():
+                writer.write(batch)
+    vocabulary = "".join(f"{word}\n" for word in ["[PAD]", "[UNK]", *sorted(words)])
+    (folder / "movieLens" / "detext" / "vocab.txt").write_text(vocabulary, encoding="utf-8")
+
+
+def _cleaned(title):
+    """Return a title as GDMix's recipe cleans it."""
+    title = re.sub(r"\([^)]*\)$", "", title or "").lower()
+    return " ".join(re.sub(f"[{re.escape(string.punctuation)}]", " ", title).split())
 
 
 def _design(table, names):

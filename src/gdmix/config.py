@@ -31,7 +31,7 @@ from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import Evaluator
 from gdmix.models.representation import SUFFIX
 from gdmix.options import INVALID, VARIANT, override, read_yaml
-from gdmix.schema import Columns, Feature, FeatureList, Join, Names, OnePath, Paths
+from gdmix.schema import Columns, Feature, FeatureList, Join, Lists, Names, OnePath, Paths
 from gdmix.tasks import TASKS, Task, TaskName
 
 _FIXED, _RANDOM, _EXTERNAL, _DEEP = (
@@ -401,6 +401,9 @@ class TrainOptions(ModelOptions):
     metadata: OnePath | None = Field(
         default=None,
         description="GDMix's `tensor_metadata.json` of TFRecord data; one beside it is found.",
+    )
+    lists: Lists | None = Field(
+        default=None, description="What TFRecords hold whose records are lists, as for ranking."
     )
     output: str = Field(min_length=1, description="Run directory to write.")
     threads: int | None = Field(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from gdmix.options import Options
+from gdmix.options import INVALID, Options
 
 Kind = Literal["auto", "numeric", "categorical"]
 
@@ -118,6 +125,37 @@ def _paths(value: object) -> object:
 Paths = Annotated[tuple[str, ...], BeforeValidator(_paths)]
 OnePath = Annotated[str, BeforeValidator(_path)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+
+
+class Lists(Options):
+    """TFRecords whose records are lists, as DeText's for ranking: each becomes several rows."""
+
+    length: str = Field(
+        min_length=1, description="Column of which a record has a value for each row: the label."
+    )
+    each: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={}, description="Columns with so many values for each row: 1 of a text."
+    )
+    once: Names = Field(
+        default=(), description="Columns with one value for all rows: of the query, the weight."
+    )
+    sparse: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={},
+        description="Sparse features and how many there are, kept as `x_indices0` (the row in the "
+        "list), `x_indices1` (the feature) and `x_values`.",
+    )
+    group: str = Field(
+        default="list", min_length=1, description="What to call the column that tells lists apart."
+    )
+
+    @model_validator(mode="after")
+    def _require_one_of_each(self) -> Self:
+        names = [self.length, *self.each, *self.once, *self.sparse, self.group]
+        for name in names:
+            if names.count(name) > 1:
+                problem = f"found {name!r} in two places; expected each column in one"
+                raise PydanticCustomError(INVALID, "{text}", {"text": problem})
+        return self
 
 
 class Join(Options):

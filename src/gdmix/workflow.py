@@ -211,7 +211,7 @@ def _read(engine: LocalEngine, options: TrainOptions) -> tuple[Material, dict[st
 
 def _open(options: TrainOptions, split: str) -> tuple[Source, list[str]]:
     files, notes = _files(options, split)
-    rows = open_source(files, metadata=_path(options.metadata))
+    rows = open_source(files, metadata=options.lists or _path(options.metadata))
     if not options.joins:
         return rows, notes
     others = []

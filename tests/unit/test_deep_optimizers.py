@@ -87,6 +87,20 @@ def test_adam_and_adamw_by_hand(shape):
     assert stepped(made("adam", network), network.weight) == pytest.approx(adam_steps())
 
 
+@pytest.mark.parametrize("shape", [(2, 2), (4,)])
+def test_adamw_of_bert_by_hand(shape):
+    """Devlin et al. (2019): moments as they are, and decay beside them."""
+    network = Holder(shape)
+    decay = 0.3 if len(shape) == 2 else 0.0
+    weight, mean, square = START.copy(), np.zeros((2, 2)), np.zeros((2, 2))
+    for gradient, rate in zip(GRADIENTS, (0.1, 0.05), strict=True):
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        weight = weight - rate * (mean / (np.sqrt(square) + 1e-6) + decay * weight)
+    optimizer = made("adamw", network, bias_correction=False)
+    assert stepped(optimizer, network.weight) == pytest.approx(weight, abs=1e-12)
+
+
 def test_sgd_with_momentum_by_hand():
     network = Holder()
     speed, weight = np.zeros((2, 2)), START.copy()

@@ -51,6 +51,9 @@ def train(
         str | None,
         typer.Option(help="Photon-ML's training command, or @FILE that holds it, for a config."),
     ] = None,
+    detext: Annotated[
+        str | None, typer.Option(help="DeText's arguments, or @FILE that holds them.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was cut off.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace the run at the output.")] = False,
     quiet: Quiet = False,
@@ -61,7 +64,7 @@ def train(
     from gdmix.cli.training import chosen, run_training
 
     imports = time.perf_counter() - started
-    asked = chosen(config, config_option, photon, tuple(set_ or ()))
+    asked = chosen(config, config_option, photon, detext, tuple(set_ or ()))
     run_training(asked, Output(quiet, as_json), resume=resume, overwrite=overwrite, imports=imports)
 
 

@@ -9,6 +9,8 @@ from rich.markup import escape
 
 from gdmix.cli.output import Output, command, require_output
 from gdmix.compat.configs import converted
+from gdmix.compat.detext_command import translate_detext
+from gdmix.compat.detext_words import is_detext_file
 from gdmix.compat.photon_command import translate
 from gdmix.compat.photon_data import opened
 from gdmix.compat.photon_parameters import TRAINERS
@@ -21,12 +23,24 @@ from gdmix.store.aside import write_text
 
 
 def run_convert_config(
-    config: Path | None, photon: str | None, output: Path | None, out: Output, *, overwrite: bool
+    config: Path | None,
+    photon: str | None,
+    detext: str | None,
+    output: Path | None,
+    out: Output,
+    *,
+    overwrite: bool,
 ) -> None:
     """Print what became of every option, and write our YAML where `output` says."""
-    if (config is None) == (photon is None):
-        problem = "takes a file, or --photon"
-        raise ConfigError("gdmix convert-config", problem, hint="give one of the two")
+    if sum(each is not None for each in (config, photon, detext)) != 1:
+        problem = "takes a file, --photon or --detext"
+        raise ConfigError("gdmix convert-config", problem, hint="give one of them")
+    if detext is not None or (config is not None and is_detext_file(config)):
+        words = f"@{config}" if detext is None else detext
+        run = translate_detext(command_text(words, "DeText"))
+        inputs = [] if config is None else [config]
+        _write(run.with_overrides(), run.report, inputs, output, out, overwrite=overwrite)
+        return
     if config is not None and not is_command_file(config):
         _write(*converted(config), [config], output, out, overwrite=overwrite)
         return

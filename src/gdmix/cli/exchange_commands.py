@@ -82,10 +82,13 @@ def split(
 @app.command("convert-config")
 def convert_config(
     config: Annotated[
-        Path | None, typer.Argument(help="GDMix's file, or one with Photon-ML's command line.")
+        Path | None, typer.Argument(help="GDMix's file, or one with a command line.")
     ] = None,
     photon: Annotated[
         str | None, typer.Option(help="Photon-ML's command line itself, or @FILE.")
+    ] = None,
+    detext: Annotated[
+        str | None, typer.Option(help="DeText's command line itself, or @FILE.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="YAML file to write.")
@@ -97,4 +100,4 @@ def convert_config(
     """Write what another program's configuration means here, and report what became of it."""
     from gdmix.cli.configs import run_convert_config
 
-    run_convert_config(config, photon, output, Output(quiet, as_json), overwrite=overwrite)
+    run_convert_config(config, photon, detext, output, Output(quiet, as_json), overwrite=overwrite)

@@ -8,7 +8,7 @@ from gdmix.config import TrainOptions
 from gdmix.coordinates import DeepEffect, ExternalEffect, FixedEffect, RandomEffect
 from gdmix.deep.options import Network, TextEncoder, Training
 from gdmix.options import Options
-from gdmix.schema import Feature, Join
+from gdmix.schema import Feature, Join, Lists
 
 _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("A training run", TrainOptions),
@@ -21,6 +21,7 @@ _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("How it is trained, under `training`", Training),
     ("A feature, in `features` or `bags`", Feature),
     ("Columns of other files, in `joins`", Join),
+    ("TFRecords whose records are lists, in `lists`", Lists),
 )
 
 # the others are those of a fixed effect

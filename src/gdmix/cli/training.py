@@ -13,6 +13,8 @@ from gdmix.cli.output import Output, command
 from gdmix.cli.progress import TrainingTable, kept, show_points, warnings
 from gdmix.cli.ranks import is_first, placed
 from gdmix.compat.configs import Prepared, prepare
+from gdmix.compat.detext_command import translate_detext
+from gdmix.compat.detext_words import is_detext_file
 from gdmix.compat.photon_command import translate
 from gdmix.compat.photon_tree import PhotonTree
 from gdmix.compat.photon_words import command_text, is_command_file
@@ -40,21 +42,30 @@ class Asked(NamedTuple):
 
 
 def chosen(
-    config: Path | None, option: Path | None, photon: str | None, overrides: tuple[str, ...]
+    config: Path | None,
+    option: Path | None,
+    photon: str | None,
+    detext: str | None,
+    overrides: tuple[str, ...],
 ) -> Asked:
-    """Read a config file, or a command line of Photon-ML's, which may be in the file too.
+    """Read a config file, or a command line of Photon-ML's or DeText's, or a file with one.
 
     Raises
     ------
     ConfigError
         There is not exactly one of them, or it is wrong.
     """
-    given = [each for each in (config, option, photon) if each is not None]
+    given = [each for each in (config, option, photon, detext) if each is not None]
     if len(given) != 1:
-        problem = f"found {len(given)} of CONFIG, --config and --photon"
+        problem = f"found {len(given)} of CONFIG, --config, --photon and --detext"
         raise ConfigError("gdmix train", problem, "one of them")
     path = config or option
     sets = [word for assignment in overrides for word in ("--set", assignment)]
+    if detext is not None or (path is not None and is_detext_file(path)):
+        words = f"@{path}" if detext is None else detext
+        run = translate_detext(command_text(words, "DeText"))
+        prepared = Prepared(run.with_overrides(overrides), run.report)
+        return Asked(prepared, ["--detext", words, *sets])
     if path is not None and not is_command_file(path):
         return Asked(prepare(path, overrides), [str(path), *sets])
     text = f"@{path}" if photon is None else photon

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gdmix.compat.detext_command import run_of
+from gdmix.compat.detext_words import arguments_of, is_detext_config
 from gdmix.compat.gdmix_config import convert, is_gdmix_config
 from gdmix.compat.gdmix_tree import GdmixTree
 from gdmix.compat.report import Report
@@ -33,7 +35,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(path: Path, overrides: tuple[str, ...] = ()) -> Prepared:
-    """Read a file of ours or of GDMix's; `overrides` are assignments to our options.
+    """Read a file of ours, of GDMix's or DeText's; `overrides` are assignments to our options.
 
     Raises
     ------
@@ -41,6 +43,9 @@ def prepare(path: Path, overrides: tuple[str, ...] = ()) -> Prepared:
         The file is missing, is not YAML, or an option is wrong.
     """
     values = _values(path)
+    if is_detext_config(values):
+        run = run_of(arguments_of(values, str(path)), Report(str(path)))
+        return Prepared(run.with_overrides(overrides), run.report)
     if not is_gdmix_config(values):
         return Prepared(TrainOptions.from_values(values, str(path), overrides))
     found = convert(values, str(path))
@@ -66,12 +71,12 @@ def converted(path: Path) -> tuple[TrainOptions, Report]:
     Raises
     ------
     ConfigError
-        It is no file of GDMix's, or an option is wrong.
+        It is no file of GDMix's or DeText's, or an option is wrong.
     """
     prepared = prepare(path)
     if prepared.report is None:
         hint = "this file is ours already: gdmix train runs it"
-        expected = "GDMix's configuration"
+        expected = "GDMix's configuration, or DeText's arguments"
         problem = "there is no fixed_effect_config and no random_effect_config"
         raise ConfigError(str(path), problem, expected, hint)
     return prepared.options, prepared.report

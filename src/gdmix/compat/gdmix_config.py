@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gdmix.compat.detext_arguments import DetextArguments
+from gdmix.compat.detext_coordinate import coordinate
+from gdmix.compat.detext_task import aim_of
 from gdmix.compat.gdmix_data import Params, Place, Tables, is_external
-from gdmix.compat.gdmix_older import named, present_form
-from gdmix.compat.gdmix_options import GdmixConfig, LinearParams, idle_reason
+from gdmix.compat.gdmix_file import DetextParams, GdmixConfig
+from gdmix.compat.gdmix_older import present_form
+from gdmix.compat.gdmix_options import LinearParams
+from gdmix.compat.idle import idle_reason
 from gdmix.compat.report import Report
 from gdmix.config import TrainOptions
 from gdmix.errors import ConfigError
@@ -66,43 +71,25 @@ def convert(values: Mapping[str, Any], where: str) -> Converted:
     ConfigError
         An option is unknown or wrong, or asks for what is not there.
     """
-    _require_linear(values)
     config = GdmixConfig.parse(present_form(values), where)
     report = Report(where)
     _require_names(config)
     _pass_over(config, "", report)
     tables = Tables(config, report)
-    task, metric = _task(tables)
+    task, metrics = _task(tables, report)
     report.maps(f"{tables.main.path}.gdmix_config.model_type", f"task: {task}")
     options: dict[str, Any] = {"task": task, **tables.options()}
     options["coordinates"] = {
         name: _coordinate(name, place, task, report) for name, place in tables.places.items()
     }
-    options["metrics"] = [metric]
+    options["metrics"] = metrics
     options["output"] = config.output_dir
     report.maps("output_dir", f"output: {config.output_dir}")
     for place in tables.places.values():
-        _describe_tree(place, metric, report)
+        _describe_tree(place, metrics[0], report)
     # what does not fit together is found here, not after other things were printed
     TrainOptions.parse(options, where)
     return Converted(options, report, config)
-
-
-def _require_linear(values: Mapping[str, Any]) -> None:
-    """Check for models that are not there before their many options are called unknown."""
-    for section in _SECTIONS:
-        for name, item in named(values.get(section)):
-            driver = item.get("gdmix_config", item)
-            if isinstance(driver, Mapping) and driver.get("model_type") == "detext":
-                inside = ".gdmix_config" if driver is not item else ""
-                where = f"{section}.{name}{inside}.model_type"
-                hint = (
-                    "train it outside, and give its scores by gdmix_config.training_score_dir "
-                    "and validation_score_dir in place of training_data_dir"
-                )
-                problem = "the deep effect is not there yet: found 'detext'"
-                expected = "'logistic_regression' or 'linear_regression'"
-                raise ConfigError(where, problem, expected, hint)
 
 
 def _require_names(config: GdmixConfig) -> None:
@@ -133,10 +120,9 @@ def _pass_over(given: Options, path: str, report: Report) -> None:
                     _pass_over(item, f"{where}.{key}.", report)
 
 
-def _task(tables: Tables) -> tuple[str, str]:
-    """Return our task, and the metric that GDMix computes after every coordinate."""
+def _task(tables: Tables, report: Report) -> tuple[str, list[str]]:
+    """Return our task, and the metrics: the one that GDMix computes after every coordinate."""
     main = tables.main.params
-    kind = main.gdmix_config.model_type
     for place in tables.places.values():
         driver = place.params.gdmix_config
         if driver.action != "train":
@@ -144,16 +130,39 @@ def _task(tables: Tables) -> tuple[str, str]:
             raise ConfigError(
                 f"{place.path}.gdmix_config.action", f"found {driver.action!r}", "'train'", hint
             )
-        if driver.model_type != kind and not is_external(place.params):
+    if isinstance(main, DetextParams):
+        task, metrics = _deep_task(tables, main, report)
+    else:
+        task, metric = _TASKS[main.gdmix_config.model_type]
+        metrics = [main.metric or metric]
+    kind = next((name for name, (ours, _) in _TASKS.items() if ours == task), task)
+    for place in tables.places.values():
+        driver = place.params.gdmix_config
+        own = isinstance(place.params, DetextParams) or is_external(place.params)
+        if driver.model_type != kind and not own:
             where = f"{place.path}.gdmix_config.model_type"
             problem = f"found {driver.model_type!r}, and {kind!r} in {tables.main.path}"
             raise ConfigError(where, problem, "one loss for all coordinates")
-    task, metric = _TASKS[kind]
-    return task, main.metric or metric
+    return task, metrics
+
+
+def _deep_task(tables: Tables, main: DetextParams, report: Report) -> tuple[str, list[str]]:
+    """Return task and metrics of DeText's model, which random effects can go on with."""
+    path = f"{tables.main.path}."
+    aim = aim_of(main.arguments(), path, report)
+    alone = len(tables.places) == 1
+    if not alone and (aim.loss != "pointwise" or aim.task != "logistic"):
+        option = "ltr_loss_fn" if main.task_type == "ranking" else "task_type"
+        problem = f"found {getattr(main, option)!r}, which random effects cannot go on from"
+        expected = "'pointwise'" if option == "ltr_loss_fn" else "'binary_classification'"
+        raise ConfigError(f"{path}{option}", problem, expected)
+    return aim.task, aim.metrics or ["auc"]
 
 
 def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str, Any]:
     params, driver = place.params, place.params.gdmix_config
+    if isinstance(params, DetextParams):
+        return _deep_coordinate(name, place.path, params.arguments(), report)
     found: dict[str, Any] = {}
     entity = getattr(params, "partition_entity", None)
     if entity is not None:
@@ -190,6 +199,14 @@ def _coordinate(name: str, place: Place, task: str, report: Report) -> dict[str,
         )
     _notes(params, task, report)
     return found
+
+
+def _deep_coordinate(
+    name: str, path: str, given: DetextArguments, report: Report
+) -> dict[str, Any]:
+    # what is learnt was told with the task
+    aim = aim_of(given, f"{path}.", Report(""))
+    return coordinate(name, given, aim, f"{path}.", report)
 
 
 def _numbers(params: LinearParams, task: str) -> list[tuple[str, str, Any]]:

@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gdmix.compat.gdmix_options import FixedParams, GdmixConfig, LinearParams, RandomParams
+from gdmix.compat.detext_rows import files_of
+from gdmix.compat.detext_task import lists_of
+from gdmix.compat.gdmix_file import DetextParams, GdmixConfig
+from gdmix.compat.gdmix_options import FixedParams, RandomParams
 from gdmix.compat.report import Report
 from gdmix.data.source import Source, open_source
 from gdmix.errors import ConfigError, DataError
+from gdmix.schema import Lists
 
-Params = FixedParams | RandomParams
+_NAMES = ("training_data_dir", "validation_data_dir")
+_DEEP_NAMES = ("train_file", "dev_file")
+
+Params = FixedParams | RandomParams | DetextParams
 
 
 class Place(NamedTuple):
@@ -53,12 +60,12 @@ class Tables:
                 "and no offset; features taken to be sparse tensors"
             )
 
-    def columns_of(self, params: LinearParams) -> Source | None:
+    def columns_of(self, params: Params) -> Source | None:
         """Open the training data of a coordinate; None where it is not there to be read."""
         folder = params.training_data_dir
         assert folder is not None
         if folder not in self._sources:
-            self._sources[folder] = _opened(folder, params.metadata_file)
+            self._sources[folder] = _opened(params, folder)
         return self._sources[folder]
 
     def has(self, column: str) -> bool | None:
@@ -67,37 +74,50 @@ class Tables:
 
     def options(self) -> dict[str, Any]:
         """Return where the rows are, and the columns that are not features."""
-        main = self.main.params
-        driver, folder = main.gdmix_config, main.training_data_dir
-        found: dict[str, Any] = {"train": [folder]}
-        self._report.maps(f"{self.main.path}.training_data_dir", f"train: {folder}")
+        main, folder = self.main.params, self.main.params.training_data_dir
+        assert folder is not None
+        found: dict[str, Any] = {"train": _paths(main, folder)}
+        is_deep = isinstance(main, DetextParams)
+        train, validation = _DEEP_NAMES if is_deep else _NAMES
+        self._report.maps(f"{self.main.path}.{train}", f"train: {folder}")
         for theirs, ours, value in (
-            ("validation_data_dir", "validation", main.validation_data_dir),
+            (validation, "validation", main.validation_data_dir),
             ("metadata_file", "metadata", main.metadata_file),
         ):
             if value is not None:
-                found[ours] = [value] if ours == "validation" else value
+                found[ours] = _paths(main, value) if ours == "validation" else value
                 self._report.maps(f"{self.main.path}.{theirs}", f"{ours}: {value}")
-        found |= {"label": driver.label_column_name, "uid": driver.uid_column_name}
-        where = f"{self.main.path}.gdmix_config"
         for role in ("label", "uid"):
-            self._report.maps(f"{where}.{role}_column_name", f"{role}: {found[role]}")
-        found |= self._weight_and_offset(where)
+            found[role] = self._column(f"{role}_column_name")
+            self._report.maps(self._place(f"{role}_column_name"), f"{role}: {found[role]}")
+        found |= self._weight_and_offset()
+        if isinstance(main, DetextParams) and (lists := lists_of(main.arguments())):
+            found["lists"] = lists
         if joins := self._joins():
             found["joins"] = joins
         return found
 
-    def _weight_and_offset(self, where: str) -> dict[str, str]:
+    def _column(self, name: str) -> str | None:
+        """Return the column of a role, which DeText's own arguments may name too."""
+        found: str | None = getattr(self.main.params.gdmix_config, name)
+        return found or getattr(self.main.params, name, None)
+
+    def _place(self, name: str) -> str:
+        """Return where the column of a role is named."""
+        inside = "gdmix_config." if getattr(self.main.params.gdmix_config, name) else ""
+        return f"{self.main.path}.{inside}{name}"
+
+    def _weight_and_offset(self) -> dict[str, str]:
         """Return the columns that are there: GDMix names them whether the data has them or not."""
         found, main = {}, self.main.params
-        weight, offset = main.gdmix_config.weight_column_name, main.offset_column_name
+        weight, offset = self._column("weight_column_name"), main.offset_column_name
         if weight is not None:
             if self.has(weight) is False:
                 self._report.note(f"the data has no column {weight!r}: every weight is 1")
                 self._note_other_weights(weight)
             else:
                 found["weight"] = weight
-                self._report.maps(f"{where}.weight_column_name", f"weight: {weight}")
+                self._report.maps(self._place("weight_column_name"), f"weight: {weight}")
         if self.has(offset):
             found["offset"] = offset
             self._report.maps(f"{self.main.path}.offset_column_name", f"offset: {offset}")
@@ -145,7 +165,7 @@ class Tables:
         join: dict[str, Any] = {
             "train": [folder],
             "key": params.gdmix_config.uid_column_name,
-            "columns": self._bag_columns(params),
+            "columns": self._bag_columns(params) + self._entity_column(params),
         }
         if params.validation_data_dir is not None:
             join["validation"] = [params.validation_data_dir]
@@ -156,12 +176,17 @@ class Tables:
                 self._report.maps(f"{place.path}.{name}", f"joins: by {join['key']}")
         return join
 
-    def _bag_columns(self, params: LinearParams) -> list[str]:
+    def _bag_columns(self, params: Params) -> list[str]:
         bag = params.feature_bag
         if bag is None:
             return []
         source = self.columns_of(params)
         return [bag] if source is not None and source.has(bag) else list(pair_of(bag))
+
+    def _entity_column(self, params: Params) -> list[str]:
+        """Return the entity's column where the rows lack it, as DeText's data may."""
+        entity = getattr(params, "partition_entity", None)
+        return [entity] if entity is not None and self.has(entity) is False else []
 
     def _scores(self, place: Place) -> dict[str, Any]:
         """Return the join that brings the scores of an outside model."""
@@ -181,7 +206,7 @@ class Tables:
     def _require_agreement(self) -> None:
         """Check that all data sets name their samples alike, and all are validated or none."""
         main = self.main
-        if main.params.gdmix_config.label_column_name is None:
+        if self._column("label_column_name") is None:
             where = f"{main.path}.gdmix_config.label_column_name"
             raise ConfigError(where, "required option is missing")
         for place in self.places.values():
@@ -190,7 +215,7 @@ class Tables:
                 ("label_column_name", "one label for all coordinates"),
             ):
                 mine = getattr(place.params.gdmix_config, name)
-                theirs = getattr(main.params.gdmix_config, name)
+                theirs = self._column(name)
                 if mine not in (theirs, None):
                     problem = f"found {mine!r}, and {theirs!r} in {main.path}"
                     raise ConfigError(f"{place.path}.gdmix_config.{name}", problem, why)
@@ -208,7 +233,7 @@ def pair_of(bag: str) -> tuple[str, str]:
     return f"{bag}_indices", f"{bag}_values"
 
 
-def is_external(params: LinearParams) -> bool:
+def is_external(params: Params) -> bool:
     """Tell whether a coordinate is the scores of an outside model."""
     return params.training_data_dir is None and params.gdmix_config.training_score_dir is not None
 
@@ -229,15 +254,26 @@ def _places(config: GdmixConfig) -> Mapping[str, Place]:
     return places
 
 
-def _validation_of(params: LinearParams) -> str | None:
+def _validation_of(params: Params) -> str | None:
     if is_external(params):
         return params.gdmix_config.validation_score_dir
     return params.validation_data_dir
 
 
-def _opened(folder: str, metadata: str | None) -> Source | None:
+def _paths(params: Params, given: str) -> list[str]:
+    """Return the paths of a data set; DeText's are parted by commas."""
+    return files_of(given) if isinstance(params, DetextParams) else [given]
+
+
+def _opened(params: Params, folder: str) -> Source | None:
+    description: Path | Lists | None = None
+    if isinstance(params, DetextParams):
+        lists = lists_of(params.arguments())
+        description = None if lists is None else Lists.parse(lists)
+    elif params.metadata_file is not None:
+        description = Path(params.metadata_file)
     try:
-        return open_source(folder, metadata=None if metadata is None else Path(metadata))
+        return open_source(_paths(params, folder), metadata=description)
     except DataError:
         # a run will say what is wrong with it
         return None

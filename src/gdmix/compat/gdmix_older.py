@@ -6,7 +6,7 @@ in ``input_column_names`` and the solver in ``optimizer``, and called some optio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gdmix.compat.gdmix_options import GdmixParams
@@ -47,19 +47,6 @@ def present_form(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def named(section: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401 - as read
-    """Yield the coordinates of a section of any version that are mappings, by name or number."""
-    inside = section.values() if isinstance(section, Mapping) and "name" not in section else None
-    if inside is not None:
-        items = list(zip(map(str, section), inside, strict=True))
-    else:
-        listed = section if isinstance(section, list) else [section]
-        items = [(str(number), item) for number, item in enumerate(listed)]
-    for name, item in items:
-        if isinstance(item, Mapping):
-            yield str(item.get("name", name)), item
-
-
 def _named(section: str, given: Any) -> list[tuple[str, tuple[str, Any]]]:  # noqa: ANN401
     """Return the coordinates of a section by name, each with its path."""
     if isinstance(given, Mapping) and "name" not in given:
@@ -82,15 +69,22 @@ def _named(section: str, given: Any) -> list[tuple[str, tuple[str, Any]]]:  # no
 def _coordinate(where: str, item: Any) -> Any:  # noqa: ANN401 - what is no mapping is refused later
     if not isinstance(item, Mapping):
         return item
-    flat = {name: value for name, value in item.items() if name not in _NESTED}
-    for name in _NESTED:
-        if name in item:
-            flat |= _flattened(f"{where}.{name}", item[name])
+    # DeText's optimizer is a name
+    nested = [name for name in _NESTED if name in item and not _is_argument(item, name)]
+    flat = {name: value for name, value in item.items() if name not in nested}
+    for name in nested:
+        flat |= _flattened(f"{where}.{name}", item[name])
     if "gdmix_config" in flat:
         return _renamed(flat)
     flat = _renamed(flat)
     driver = {name: flat.pop(name) for name in list(flat) if name in GdmixParams.model_fields}
     return {**flat, "gdmix_config": driver}
+
+
+def _is_argument(item: Mapping[str, Any], name: str) -> bool:
+    driver = item.get("gdmix_config", item)
+    is_deep = isinstance(driver, Mapping) and driver.get("model_type") == "detext"
+    return is_deep and isinstance(item[name], str)
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:

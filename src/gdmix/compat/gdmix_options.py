@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from gdmix.compat.idle import OptionalPath, idle
 from gdmix.options import Options
 
 ModelType = Literal["logistic_regression", "linear_regression", "detext"]
 
 _QUEUES = "entities are solved in threads, without queues"
-_SPARK = "there is no Spark job: rows are grouped in memory"
-_CLUSTER = "there is no cluster: all threads of this machine are used (`threads`)"
+SPARK = "there is no Spark job: rows are grouped in memory"
 _SERVER = "there are no TensorFlow servers"
 _PLACED = "the run places its own output"
-
-
-def _idle(why: str, kind: str) -> Any:  # noqa: ANN401 - pydantic's fields are of any type
-    """Return a field that is accepted, and means nothing here."""
-    return Field(default=None, description=kind, json_schema_extra={"idle": why})
-
-
-def idle_reason(options: type[Options], name: str) -> str | None:
-    """Return why an option means nothing here; None for one that does."""
-    extra = options.model_fields[name].json_schema_extra
-    return str(extra["idle"]) if isinstance(extra, dict) and "idle" in extra else None
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _no_text_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
 Mode = Annotated[Literal["simple", "full"] | None, BeforeValidator(_lower)]
-OptionalPath = Annotated[str | None, BeforeValidator(_no_text_is_none)]
 
 
 class GdmixParams(Options):
     """``gdmix_config`` of a coordinate: the driver's parameters and the names of columns."""
 
     action: Literal["train", "inference"] = Field(default="train", description="What to do.")
-    stage: Literal["fixed_effect", "random_effect"] | None = _idle(
+    stage: Literal["fixed_effect", "random_effect"] | None = idle(
         "it follows from where the coordinate stands", "Kind of the coordinate."
     )
     model_type: ModelType = Field(default="logistic_regression", description="Kind of the model.")
@@ -54,7 +38,7 @@ class GdmixParams(Options):
     validation_score_dir: OptionalPath = Field(
         default=None, description="Scores of an outside model on the validation data."
     )
-    partition_list_file: str | None = _idle(_SPARK, "Ids of partitions.")
+    partition_list_file: str | None = idle(SPARK, "Ids of partitions.")
     uid_column_name: str = Field(min_length=1, description="Column of sample ids.")
     weight_column_name: OptionalPath = Field(default=None, description="Column of weights.")
     label_column_name: OptionalPath = Field(default=None, description="Column of labels.")
@@ -75,7 +59,7 @@ class LinearParams(Options):
 
     gdmix_config: GdmixParams = Field(description="Driver parameters and column names.")
     metadata_file: OptionalPath = Field(default=None, description="Tensor metadata of the data.")
-    output_model_dir: str | None = _idle(_PLACED, "Folder of the model.")
+    output_model_dir: str | None = idle(_PLACED, "Folder of the model.")
     training_data_dir: OptionalPath = Field(default=None, description="Training data.")
     validation_data_dir: OptionalPath = Field(default=None, description="Validation data.")
     feature_bag: OptionalPath = Field(
@@ -93,7 +77,7 @@ class LinearParams(Options):
         lt=1.0,
         description="Relative fall of the loss at which the solver stops.",
     )
-    num_of_lbfgs_curvature_pairs: int | None = _idle(
+    num_of_lbfgs_curvature_pairs: int | None = idle(
         "the solvers choose their own", "Pairs that L-BFGS keeps."
     )
     num_of_lbfgs_iterations: int = Field(default=100, ge=1, description="Most iterations.")
@@ -106,13 +90,13 @@ class LinearParams(Options):
         allow_inf_nan=False,
         description="Coefficients of at most this absolute value become zero.",
     )
-    batch_size: int | None = _idle("rows are read in batches of its own size", "Rows of a batch.")
-    data_format: str | None = _idle("files are told by their names", "Format of the data.")
+    batch_size: int | None = idle("rows are read in batches of its own size", "Rows of a batch.")
+    data_format: str | None = idle("files are told by their names", "Format of the data.")
     metric: Annotated[Literal["auc", "mse"] | None, BeforeValidator(_lower)] = Field(
         default=None, description="Metric on the validation data; by the model type if absent."
     )
 
-    position_k: int | None = _idle("auc and mse look at no positions", "Positions of NDCG.")
+    position_k: int | None = idle("auc and mse look at no positions", "Positions of NDCG.")
 
     @property
     def variance(self) -> Literal["none", "simple", "full"]:
@@ -131,10 +115,10 @@ class FixedParams(LinearParams):
     disable_fixed_effect_scoring_after_training: bool = Field(
         default=False, description="Whether scores of the training data are not written."
     )
-    copy_to_local: bool | None = _idle("data is read where it lies", "Copy the data first.")
-    num_server_creation_retries: int | None = _idle(_SERVER, "Attempts to start a server.")
-    retry_interval: float | None = _idle(_SERVER, "Seconds between attempts.")
-    delayed_exit_in_seconds: float | None = _idle(_SERVER, "Wait for other workers.")
+    copy_to_local: bool | None = idle("data is read where it lies", "Copy the data first.")
+    num_server_creation_retries: int | None = idle(_SERVER, "Attempts to start a server.")
+    retry_interval: float | None = idle(_SERVER, "Seconds between attempts.")
+    delayed_exit_in_seconds: float | None = idle(_SERVER, "Wait for other workers.")
 
     @property
     def writes_training_scores(self) -> bool:
@@ -153,33 +137,15 @@ class RandomParams(LinearParams):
     disable_random_effect_scoring_after_training: bool = Field(
         default=False, description="Whether scores of the training data are not written."
     )
-    num_partitions: int | None = _idle(_SPARK, "Partitions of the entities.")
-    enable_local_indexing: bool | None = _idle(
+    num_partitions: int | None = idle(SPARK, "Partitions of the entities.")
+    enable_local_indexing: bool | None = idle(
         "every entity has only the features of its rows", "Number features by entity."
     )
-    max_training_queue_size: int | None = _idle(_QUEUES, "Length of the queue.")
-    training_queue_timeout_in_seconds: float | None = _idle(_QUEUES, "Wait for the queue.")
-    num_of_consumers: int | None = _idle(_QUEUES, "Processes that train.")
+    max_training_queue_size: int | None = idle(_QUEUES, "Length of the queue.")
+    training_queue_timeout_in_seconds: float | None = idle(_QUEUES, "Wait for the queue.")
+    num_of_consumers: int | None = idle(_QUEUES, "Processes that train.")
 
     @property
     def writes_training_scores(self) -> bool:
         """Whether scores of the training data are written."""
         return not self.disable_random_effect_scoring_after_training
-
-
-class GdmixConfig(Options):
-    """GDMix's workflow configuration."""
-
-    output_dir: str = Field(min_length=1, description="Where results go.")
-    fixed_effect_config: dict[str, FixedParams] = Field(
-        default={}, description="The fixed effect by its name."
-    )
-    random_effect_config: dict[str, RandomParams] = Field(
-        default={}, description="Random effects by their names, in the order they are trained."
-    )
-    spark_config: dict[str, Any] | None = _idle(_SPARK, "Resources of Spark.")
-    tfjob_config: dict[str, Any] | None = _idle(_CLUSTER, "Resources of TensorFlow.")
-
-    def coordinates(self) -> dict[str, FixedParams | RandomParams]:
-        """Return all coordinates in the order they are trained."""
-        return {**self.fixed_effect_config, **self.random_effect_config}

@@ -1,7 +1,8 @@
 """GDMix's output tree, written into the run directory.
 
 <coordinate>/
-  models/             global_model.avro of a fixed effect, part-00000.avro of a random effect
+  models/             global_model.avro of a fixed effect, part-00000.avro of a random effect;
+                      none of a network, which lies in the run's own model directory
   train_scores/       part-00000.avro; of a random effect in partitionId=0/
   validation_scores/  the same
   metric/evalSummary.json
@@ -18,10 +19,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.compat.gdmix_data import Params, is_external
-from gdmix.compat.gdmix_options import GdmixConfig, RandomParams
+from gdmix.compat.gdmix_file import GdmixConfig
+from gdmix.compat.gdmix_options import RandomParams
 from gdmix.data.dataset import Dataset
 from gdmix.data.formats import avro
 from gdmix.metrics import Evaluation
+from gdmix.models.deep import DeepModel
 from gdmix.models.mixed import Mixed
 from gdmix.store.aside import replacing
 from gdmix.store.foreign_scores import ScoreNames, gdmix_record, gdmix_scores
@@ -51,7 +54,9 @@ class GdmixTree(Beside):
         learnt = {
             name: part
             for name, part in run.model.parts.items()
-            if name in self._coordinates and not is_external(self._coordinates[name])
+            if name in self._coordinates
+            and not is_external(self._coordinates[name])
+            and not isinstance(part, DeepModel)
         }
         for name in learnt:
             # those of a run that was cut off here

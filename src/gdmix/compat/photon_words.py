@@ -153,8 +153,8 @@ def is_command_file(path: Path) -> bool:
     return re.search(rb"(^|\s)--(root-output-directory|output-directory)[\s=]", head) is not None
 
 
-def command_text(given: str) -> str:
-    """Return a command line, which may be in a file: ``@FILE``.
+def command_text(given: str, program: str = "Photon-ML") -> str:
+    """Return a command line of a program's, which may be in a file: ``@FILE``.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def command_text(given: str) -> str:
         return given
     path = Path(given[1:])
     if not path.is_file():
-        raise ConfigError(str(path), "no such file", "a file with Photon-ML's command line")
+        raise ConfigError(str(path), "no such file", f"a file with {program}'s command line")
     try:
         with path.open(encoding="utf-8") as stream:
             text = stream.read(_LONGEST + 1)

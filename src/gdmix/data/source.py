@@ -18,6 +18,7 @@ from gdmix.data.nested import root_of, type_within, values_within
 from gdmix.data.paths import files_of
 from gdmix.data.place import Place
 from gdmix.errors import DataError, did_you_mean
+from gdmix.schema import Lists
 
 _BATCH_ROWS = 1 << 17
 
@@ -92,7 +93,7 @@ class FileSource:
     files: tuple[Path, ...]
     schema: pa.Schema
     name: str
-    metadata: Path | None = None
+    metadata: Path | Lists | None = None
 
     def has(self, column: str) -> bool:
         """Tell whether there is a column, of its own or within another."""
@@ -131,7 +132,7 @@ class FileSource:
             raise DataError(self.name, "no rows", hint="is this the right path?")
 
 
-def open_source(data: Data, name: str = "data", metadata: Path | None = None) -> Source:
+def open_source(data: Data, name: str = "data", metadata: Path | Lists | None = None) -> Source:
     """Open files or a frame.
 
     Parameters
@@ -140,8 +141,9 @@ def open_source(data: Data, name: str = "data", metadata: Path | None = None) ->
         What to read; a source is returned as it is.
     name : str
         What to call a frame in messages.
-    metadata : Path, optional
-        GDMix's ``tensor_metadata.json`` for TFRecord files; one that lies beside them is found.
+    metadata : Path or Lists, optional
+        GDMix's ``tensor_metadata.json`` for TFRecord files; one that lies beside them is found. Or
+        what the lists hold that their records are.
 
     Raises
     ------
@@ -219,7 +221,9 @@ def _is_path(item: object) -> bool:
     return isinstance(item, str | os.PathLike)
 
 
-def _open_files(paths: Sequence[str | os.PathLike[str]], metadata: Path | None) -> FileSource:
+def _open_files(
+    paths: Sequence[str | os.PathLike[str]], metadata: Path | Lists | None
+) -> FileSource:
     files = files_of(paths)
     formats = [require_format(file, metadata) for file in files]
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"

@@ -14,7 +14,8 @@ class Lamb(torch.optim.Optimizer):
 
     Moments are corrected for their start at zero, and the length of a weight is taken as it is.
     In groups with ``adapt=False`` steps are those of Adam: biases and norms, as in the authors'
-    own code.
+    own code. With ``corrected=False`` moments are taken as they are, as in BERT's own AdamW: first
+    steps are longer.
 
     Parameters
     ----------
@@ -26,6 +27,7 @@ class Lamb(torch.optim.Optimizer):
     eps : float
         Added to the root of the latter.
     weight_decay : float
+    corrected : bool
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Lamb(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-6,
         weight_decay: float = 0.0,
+        corrected: bool = True,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(groups, {**defaults, "adapt": True})
+        super().__init__(groups, {**defaults, "adapt": True, "corrected": corrected})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -62,7 +65,7 @@ def _update(weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Non
     assert gradient is not None
     state["mean"].lerp_(gradient, 1.0 - first)
     state["square"].mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
-    done = float(state["step"])
+    done = float(state["step"]) if group["corrected"] else float("inf")
     root = (state["square"] / (1.0 - second**done)).sqrt_().add_(group["eps"])
     direction = (state["mean"] / (1.0 - first**done)).div_(root)
     direction.add_(weight, alpha=group["weight_decay"])

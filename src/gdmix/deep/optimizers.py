@@ -57,7 +57,9 @@ def optimizer_of(training: Training, groups: list[dict[str, Any]]) -> torch.opti
     """Return the optimizer that options ask for, over groups of parameters."""
     rate = training.learning_rate
     if training.optimizer == "lamb":
-        return Lamb(groups, rate)
+        return Lamb(groups, rate, corrected=training.bias_correction)
+    if training.optimizer == "adamw" and not training.bias_correction:
+        return Lamb([{**group, "adapt": False} for group in groups], rate, corrected=False)
     # in a plain Adam or SGD decay would be an L2 penalty, which has an option of its own
     decays = training.optimizer == "adamw"
     groups = [

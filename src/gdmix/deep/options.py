@@ -185,6 +185,10 @@ class Training(Options):
     weight_decay: float = Field(
         default=0.01, ge=0.0, description="`adamw`, `lamb`: decay of weights, not of biases."
     )
+    bias_correction: bool = Field(
+        default=True,
+        description="`adamw`, `lamb`: whether moments are corrected for their start at zero.",
+    )
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0, description="`sgd`: momentum.")
     warmup_steps: int = Field(default=0, ge=0, description="Steps in which the rate rises.")
     schedule: Literal["linear", "cosine", "constant"] = Field(

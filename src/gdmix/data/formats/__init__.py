@@ -16,6 +16,7 @@ from gdmix.data.formats.textstream import COMPRESSIONS
 from gdmix.data.formats.tfrecord import TFRecord
 from gdmix.data.formats.tfrecord_frames import is_tfrecord
 from gdmix.errors import DataError
+from gdmix.schema import Lists
 
 _HEAD_BYTES = 1 << 20
 
@@ -112,7 +113,7 @@ def _within(path: Path, stamp: int) -> Format | None:
     return libsvm if libsvm.looks_like(head) else None
 
 
-def require_format(path: Path, metadata: Path | None = None) -> Format:
+def require_format(path: Path, metadata: Path | Lists | None = None) -> Format:
     """Return the format of a file, with tensor metadata for the formats that have it.
 
     The name tells; where it says nothing, the first bytes do.

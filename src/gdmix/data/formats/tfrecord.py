@@ -22,8 +22,10 @@ from gdmix.data.arrowtypes import is_vague
 from gdmix.data.formats.examples import EXAMPLE, LISTS, Examples, Places, Values
 from gdmix.data.formats.tensor_metadata import Tensor, find_metadata, read_metadata
 from gdmix.data.formats.tfrecord_frames import read_records
+from gdmix.data.formats.tfrecord_lists import list_batches, list_schema, lists_of
 from gdmix.data.formats.tfrecord_writer import TFRecordWriter, open_writer
 from gdmix.errors import DataError
+from gdmix.schema import Lists
 
 __all__ = ["TFRecord"]
 
@@ -46,6 +48,8 @@ class _Layout(NamedTuple):
         Columns that are feature lists.
     measure : str or None
         In a grouped file, the column that tells how many samples a record has.
+    stored : dict of str to str
+        What a column is called in the file, where that is not its name.
     """
 
     fields: dict[str, pa.Field]
@@ -53,6 +57,7 @@ class _Layout(NamedTuple):
     limits: dict[str, int]
     listed: tuple[str, ...]
     measure: str | None
+    stored: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,20 +66,32 @@ class TFRecord:
 
     Attributes
     ----------
-    metadata : Path or None
-        GDMix's tensor metadata; else what lies beside the data, if it speaks of its columns.
+    metadata : Path, Lists or None
+        GDMix's tensor metadata; else what lies beside the data, if it speaks of its columns. Or
+        what the lists hold that the records are.
     """
 
-    metadata: Path | None = None
+    metadata: Path | Lists | None = None
     IS_TEXT: bool = field(default=False, init=False)
+
+    @property
+    def _file(self) -> Path | None:
+        return None if isinstance(self.metadata, Lists) else self.metadata
 
     def read_schema(self, path: Path) -> pa.Schema:
         """Return column names and types."""
-        return pa.schema(list(_layout(path, self.metadata).fields.values()))
+        lists = lists_of(path, self.metadata)
+        if lists is not None:
+            return list_schema(path, lists)
+        return pa.schema(list(_layout(path, self._file).fields.values()))
 
     def read_batches(self, path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the columns of `schema`, streamed."""
-        layout = _layout(path, self.metadata)
+        lists = lists_of(path, self.metadata)
+        if lists is not None:
+            yield from list_batches(path, schema, lists)
+            return
+        layout = _layout(path, self._file)
         for records in read_records(path):
             batch = _Batch(layout, Examples(path, records), schema.names)
             columns = [batch.column(_told(layout.fields[name], schema)) for name in schema.names]
@@ -97,7 +114,8 @@ class _Batch:
         wanted = [*names, layout.measure] if layout.measure is not None else list(names)
         plain = [name for name in dict.fromkeys(wanted) if name not in layout.listed]
         lists = [name for name in dict.fromkeys(wanted) if name in layout.listed]
-        self._spans = dict(zip(plain, examples.spans(plain, EXAMPLE), strict=True))
+        stored = [layout.stored.get(name, name) for name in plain]
+        self._spans = dict(zip(plain, examples.spans(stored, EXAMPLE), strict=True))
         self._spans |= dict(zip(lists, examples.spans(lists, LISTS), strict=True))
         self._samples = self._measured()
         self.rows = examples.rows if self._samples is None else int(self._samples.sum())
@@ -227,7 +245,7 @@ def _of_tensors(tensors: list[Tensor], listed: tuple[str, ...], measure: str | N
         if t.shape and not t.sparse and min(t.shape) > 0
     }
     limits = {f"{t.name}_indices": t.shape[0] for t in tensors if t.sparse and t.shape[0] > 0}
-    return _Layout(fields, shapes, limits, listed, measure)
+    return _Layout(fields, shapes, limits, listed, measure, {})
 
 
 def _repeated(examples: Examples, names: list[str]) -> str | None:
@@ -245,13 +263,15 @@ def _inferred(examples: Examples, listed: tuple[str, ...]) -> _Layout:
     fields: dict[str, pa.Field] = {}
     names = examples.names(EXAMPLE)
     counted: dict[str, NDArray[np.int64]] = {}
-    for name, spans in zip(names, examples.spans(names, EXAMPLE), strict=True):
+    shown = {name: _shown(name, names) for name in names}
+    stored = {ours: theirs for theirs, ours in shown.items() if ours != theirs}
+    for name, spans in zip(shown.values(), examples.spans(names, EXAMPLE), strict=True):
         counts, kinds = np.empty(len(spans), np.int64), np.empty(len(spans), np.int8)
         examples.count(spans, name, counts, kinds)
         kind = _NUMBERS.get(int(kinds.max()), pa.null())
         single = bool(listed) or ((counts == 1) | (spans[:, 0] < 0)).all()
         fields[name] = pa.field(
-            name, kind if single and not _is_half(name, names) else pa.list_(kind)
+            name, kind if single and not _is_half(name, shown) else pa.list_(kind)
         )
         counted[name] = counts
     for name, spans in zip(listed, examples.spans(list(listed), LISTS), strict=True):
@@ -260,12 +280,20 @@ def _inferred(examples: Examples, listed: tuple[str, ...]) -> _Layout:
         examples.count(items, name, counts, kinds)
         kind = _NUMBERS.get(int(kinds.max()) if len(kinds) else 0, pa.null())
         fields[name] = pa.field(name, pa.list_(kind))
-    return _Layout(fields, {}, {}, listed, listed[0] if listed else None)
+    return _Layout(fields, {}, {}, listed, listed[0] if listed else None, stored)
 
 
-def _is_half(name: str, names: list[str]) -> bool:
+def _shown(name: str, names: list[str]) -> str:
+    """Return what a column is called here: DeText's ``x_indices0`` is ``x_indices``."""
+    base = name.removesuffix("_indices0")
+    others = (f"{base}_indices", f"{base}_indices1")
+    is_theirs = base != name and f"{base}_values" in names
+    return f"{base}_indices" if is_theirs and not any(o in names for o in others) else name
+
+
+def _is_half(name: str, shown: dict[str, str]) -> bool:
     """Whether a column is one of the two of a sparse tensor."""
     for mine, other in (("_indices", "_values"), ("_values", "_indices")):
-        if name.endswith(mine) and name.removesuffix(mine) + other in names:
+        if name.endswith(mine) and name.removesuffix(mine) + other in shown.values():
             return True
     return False
