@@ -161,6 +161,9 @@ class Engine(Protocol):
     ) -> Column:
         """Return the column that `function` gives for every block of rows."""
 
+    def tell(self, share: float, note: str = "") -> None:
+        """Hear from a long update which share of it is done, and what it says of itself."""
+
     def along(self, function: Callable[[Dataset], Floats], rows: Rows) -> Column:
         """Return the column that `function` gives for whole parts of the rows."""
 

@@ -55,8 +55,8 @@ class Watcher:
     def stage(self, name: str) -> None:
         """Hear that a stage begins: read, kernels, train, write."""
 
-    def share(self, done: float) -> None:
-        """Hear which share of a random effect's entities is solved, from 0 to 1."""
+    def share(self, done: float, note: str = "") -> None:
+        """Hear which share of an update is done, from 0 to 1; without a note, of entities."""
 
     def point(self, number: int, point: Point) -> None:
         """Hear that a point of the grid begins, from 1; without a grid there is one."""

@@ -317,3 +317,11 @@ def test_a_point_of_a_grid_is_a_run_of_its_own():
     for rate, objective in losses.items():
         alone = model({"deep": deep(training={"learning_rate": rate})}).fit(data, held_out)
         assert alone.history_[-1]["objective"] == objective
+
+
+def test_the_record_of_a_training():
+    fitted = model({"deep": deep(training={"steps": 120})}).fit(texts(200))
+    trace = fitted.history_[0]["trace"]
+    assert trace[-1][0] == 120
+    assert trace[-1][1] < 200 * 0.75
+    assert fitted.history_[0]["iterations"] == 120

@@ -60,12 +60,11 @@ def learn(
     )
     _require_same(setting.previous, outputs)
     started = time.perf_counter()
-    part = coordinate.learn(engine, train, setting, np.zeros(train.rows), outputs)
+    part, summary = coordinate.learn(engine, train, setting, np.zeros(train.rows), outputs)
     seconds = time.perf_counter() - started
     state.parts[name], state.penalties[name] = part, 0.0
     metrics = {} if validation is None else _metrics(engine, plan, validation, part)
     objective = _loss(train, part.scores(engine, train))
-    summary = coordinate.summary(part)
     update = Update(1, name, train.rows, seconds, objective, 0.0, summary, metrics)
     state.history.append(update)
     for observer in observers:

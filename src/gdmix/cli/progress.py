@@ -54,9 +54,9 @@ class TrainingTable(Watcher):
             self._header()
         self._say(_STAGES.get(name, "training"))
 
-    def share(self, done: float) -> None:
-        """Say which share of a random effect's entities is solved."""
-        self._say(f"solving entities {done:.0%}")
+    def share(self, done: float, note: str = "") -> None:
+        """Say which share of an update is done."""
+        self._say(f"{note or 'solving entities'} {done:.0%}")
 
     def point(self, number: int, point: Point) -> None:
         """Print which point begins."""

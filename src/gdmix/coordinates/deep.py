@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,14 @@ from gdmix.deep.options import LossName, Network, Training
 from gdmix.deep.target import Target
 from gdmix.engine import Column, Engine, Rows
 from gdmix.errors import MissingExtraError
+from gdmix.glm.minimize import Record
 from gdmix.glm.status import Status
 from gdmix.models.deep import DeepModel, Inputs, examples_of
 from gdmix.options import INVALID
 from gdmix.schema import Feature, Kind
+
+if TYPE_CHECKING:
+    from gdmix.deep.observing import Progress
 
 
 class DeepEffect(Coordinate):
@@ -101,15 +106,15 @@ class DeepEffect(Coordinate):
         watched = setting.held_out
         if watched is not None:
             watched = watched._replace(metric=partial(_first_score, watched.metric))
-        part = self.learn(engine, rows, setting._replace(held_out=watched), offset)
+        part, summary = self.learn(engine, rows, setting._replace(held_out=watched), offset)
         own = part.score(engine, rows)
         loss = engine.weighted_loss(setting.loss, rows, offset + own)
-        return Fit(part, own, loss, 0.0, self.summary(part))
+        return Fit(part, own, loss, 0.0, summary)
 
     def learn(
         self, engine: Engine, rows: Rows, setting: Setting, offset: Column, outputs: int = 1
-    ) -> DeepModel:
-        """Train the network on top of `offset`.
+    ) -> tuple[DeepModel, Summary]:
+        """Train the network on top of `offset`; returned as well is how that went.
 
         Parameters
         ----------
@@ -138,7 +143,7 @@ class DeepEffect(Coordinate):
         if watched is not None:
             known = engine.gathered(watched.rows, watched.offset)
             apart = examples_of(known[0], inputs, known[1], heads)
-        start = setting.start
+        start, curve = setting.start, _Curve(engine, float(train.weight.sum()))
         with fitting_threads(self.network, self.training.batch):
             trained = fit(
                 self.network,
@@ -150,18 +155,32 @@ class DeepEffect(Coordinate):
                 folder=setting.workspace,
                 metric=None if watched is None else watched.metric,
                 larger_is_better=watched is None or watched.larger_is_better,
+                observer=curve.hear,
             )
-        return DeepModel(inputs, trained, heads)
-
-    def summary(self, part: DeepModel) -> Summary:
-        """Return how an update went that ended with `part`."""
-        steps = float(part.trained.summary["steps"])
-        return Summary(1, part.parameters, {Status.CONVERGED: 1}, steps, 0.0)
+        part, steps = DeepModel(inputs, trained, heads), float(trained.summary["steps"])
+        went = (1, part.parameters, {Status.CONVERGED: 1}, steps, 0.0)
+        return part, Summary(*went, trace=tuple(curve.records))
 
     def _target(self, setting: Setting, heads: pa.Array | None, outputs: int) -> Target:
         names = [] if heads is None else [str(head) for head in heads.to_pylist()]
         weights = tuple(self.task_weights.get(name, 1.0) for name in names)
         return Target(setting.task, self.loss, outputs, max(1, len(names)), weights)
+
+
+class _Curve:
+    """Hears how a training goes on: for whoever watches the run, and for its record."""
+
+    def __init__(self, engine: Engine, weight: float) -> None:
+        self._engine, self._weight = engine, weight
+        self.records: list[Record] = []
+
+    def hear(self, progress: Progress) -> None:
+        """Keep the loss, as that of all rows, and tell how far it is."""
+        loss = progress.loss * self._weight
+        self.records.append(Record(progress.step, loss, math.nan, progress.step))
+        note = f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.4f}, "
+        note += f"{progress.samples_per_second:,.0f} rows/s:"
+        self._engine.tell(progress.step / progress.steps, note)
 
 
 def _first_score(metric: Callable[[Column], float], scores: NDArray[np.float64]) -> float:

@@ -46,7 +46,8 @@ class LocalEngine:
     threads : int, optional
         Threads that run kernels; by default as many as the process may use.
     progress : callable, optional
-        Called with the share of entities solved, from 0 to 1, while `group` is at work.
+        Called while an update goes on, with the share of it that is done, from 0 to 1, and what it
+        says of itself: nothing while `group` is at work on entities.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class LocalEngine:
     """
 
     def __init__(
-        self, threads: int | None = None, progress: Callable[[float], None] | None = None
+        self, threads: int | None = None, progress: Callable[[float, str], None] | None = None
     ) -> None:
         self.threads = threads or available_threads()
         self.grouping = 0.0
@@ -116,6 +117,11 @@ class LocalEngine:
         """Return the column that `function` gives for every block of rows."""
         return np.concatenate(list(self._each(function, rows, shard, columns)))
 
+    def tell(self, share: float, note: str = "") -> None:
+        """Hand on how far an update is."""
+        if self._progress is not None:
+            self._progress(share, note)
+
     def along(self, function: Callable[[Dataset], Floats], rows: Dataset) -> Floats:
         """Return the column that `function` gives for the rows."""
         return function(rows)
@@ -169,8 +175,7 @@ class LocalEngine:
 
         runs = grouped.runs()
         for done, _ in enumerate(self._pool.map(run, runs), start=1):
-            if self._progress is not None:
-                self._progress(done / len(runs))
+            self.tell(done / len(runs))
         learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
         table = EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt)
         scores = np.empty(rows.rows)
