@@ -109,7 +109,7 @@ def test_the_commands_know_it(run, config, tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     status, _, error = run("report", folder)
     assert status == 0, error
-    assert "deep" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "one network for all rows" in (folder / "report.html").read_text(encoding="utf-8")
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["history"][0]["iterations"] == 30
 

@@ -152,7 +152,7 @@ def _effects(
         elif isinstance(part, DeepModel):
             unknown = features.get(part.shard, 0)
             counts = (len(index), part.parameters)
-            found.append(Fixed(name, last.get(name), None, *counts, [], unknown))
+            found.append(Fixed(name, last.get(name), None, *counts, [], unknown, network=True))
         else:
             quality = None if scores is None else entity_quality(scores, name, part)
             counts = (entities.get(name, 0), features.get(part.shard, 0))

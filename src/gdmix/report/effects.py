@@ -34,6 +34,8 @@ class Fixed:
         The largest coefficients by magnitude, largest first.
     unseen : int
         Validation feature values that it does not know.
+    network : bool
+        Whether it is a network, which has no coefficients to show.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Fixed:
     coefficients: int
     largest: list[Named]
     unseen: int
+    network: bool = False
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,11 @@ def progress(content: Content, colours: Colours) -> list[Panel]:
 
 
 def of_fixed(effect: Fixed, colours: Colours) -> list[Panel]:
-    """Return the panel of a fixed effect's coefficients."""
+    """Return the panel of a fixed effect's coefficients, or of a network's training."""
+    if effect.network and effect.last is not None and effect.last.summary.trace:
+        drawn = plots.training(effect.last.summary.trace, colours[effect.name])
+        caption = "Loss of all rows, judged by those since the point before; last update."
+        return [Panel("Training", drawn, caption)]
     if not effect.largest:
         return []
     shown = len(effect.largest)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from gdmix.descent import Update
+from gdmix.glm.minimize import Record
 from gdmix.report.calibration import Calibration
 from gdmix.report.effects import Fixed
 from gdmix.report.histogram import Histogram
@@ -53,6 +54,19 @@ def over_updates(
         range=[-pad, len(at) - 1 + pad],
     )
     return figure([line, points], x, axis(showgrid=True, nticks=6))
+
+
+def training(trace: Sequence[Record], colour: str) -> Figure:
+    """Draw the loss of a network's training by step."""
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [record.iteration for record in trace],
+        "y": [record.value for record in trace],
+        "line": {"color": colour, "width": 2},
+        "hovertemplate": "step %{x:,}<br>loss <b>%{y:,.1f}</b><extra></extra>",
+    }
+    return figure([line], axis("step"), axis("loss", showgrid=True, nticks=6))
 
 
 def coefficients(effect: Fixed, colour: str) -> Figure:
