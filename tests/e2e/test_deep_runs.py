@@ -63,7 +63,7 @@ def weights(run):
 
 
 def test_a_killed_run_ends_as_an_unbroken_one(run, process, config, tmp_path):
-    training = {"steps": 4000, "checkpoint_every": 20}
+    training = {"steps": 1500, "checkpoint_every": 20}
     whole, broken = config("whole", **training), config("broken", **training)
     assert run("train", whole, "--quiet")[0] == 0
     running = process("train", broken, "--quiet")
