@@ -12,10 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from gdmix.coordinates import Coordinate, HeldOut, Setting, Summary
-from gdmix.data.dataset import Dataset
 from gdmix.engine import Column, Engine, Rows
 from gdmix.errors import ConfigError
 from gdmix.glm.losses import Loss
@@ -121,8 +118,8 @@ Observer = Callable[[Update, State], None]
 def descend(
     engine: Engine,
     plan: Plan,
-    train: Dataset,
-    validation: Dataset | None = None,
+    train: Rows,
+    validation: Rows | None = None,
     state: State | None = None,
     observers: Iterable[Observer] = (),
     workspace: Path | None = None,
@@ -133,7 +130,7 @@ def descend(
     ----------
     engine : Engine
     plan : Plan
-    train, validation : Dataset
+    train, validation : Rows
     state : State, optional
         Where an earlier descent stopped; this one goes on from there.
     observers : iterable of callable
@@ -167,7 +164,7 @@ class _Descent:
     """A state, and the scores that belong to it."""
 
     def __init__(
-        self, engine: Engine, plan: Plan, train: Dataset, validation: Dataset | None, state: State
+        self, engine: Engine, plan: Plan, train: Rows, validation: Rows | None, state: State
     ) -> None:
         self._engine, self._plan, self.state = engine, plan, state
         # as they were read: networks add to them what they make of them
@@ -210,7 +207,7 @@ class _Descent:
         loss = engine.weighted_loss(plan.loss, train, self._scores.total)
         objective = loss + sum(state.penalties.values())
         told = (fit.penalty, fit.summary, self._metrics())
-        update = Update(sweep + 1, name, train.rows, seconds, objective, *told)
+        update = Update(sweep + 1, name, engine.count(train), seconds, objective, *told)
         state.history.append(update)
         return update
 
@@ -235,7 +232,8 @@ class _Descent:
         others = scores.without(name)
 
         def measure(own: Column) -> float:
-            found = Evaluation(metrics[:1], scores.rows, np.asarray(others + own)).values()
+            scored = self._engine.labelled(scores.rows, others + own)
+            found = Evaluation(metrics[:1], *scored).values()
             return next(iter(found.values()))
 
         return HeldOut(scores.rows, others, measure, metrics[0].metric.larger_is_better)
@@ -258,7 +256,7 @@ class _Descent:
     def _metrics(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        scored = self._held_out.rows, np.asarray(self._held_out.total)
+        scored = self._engine.labelled(self._held_out.rows, self._held_out.total)
         return Evaluation(self._plan.metrics, *scored).values()
 
 
@@ -275,9 +273,9 @@ def _named(name: str) -> Iterator[None]:
 class _Scores:
     """Scores by coordinate, and their sum, for one data set."""
 
-    def __init__(self, engine: Engine, rows: Dataset, parts: Mapping[str, Part]) -> None:
+    def __init__(self, engine: Engine, rows: Rows, parts: Mapping[str, Part]) -> None:
         self.rows = rows
-        self.total: Column = rows.offset.copy()
+        self.total: Column = engine.offset(rows)
         self._own: dict[str, Column] = {}
         for name, part in parts.items():
             self.replace(name, part.score(engine, rows))

@@ -1,8 +1,10 @@
 """The `Engine` protocol: the verbs a coordinate needs, without saying who holds the rows.
 
 `Rows` is an engine's own handle on a data set, `Column` its handle on one number per row
-(scores, curvatures); a column supports ``+`` and ``-``. The functions handed to a verb take
-NumPy arrays of one part of the rows and call kernels, so the mathematics is the same everywhere.
+(scores, curvatures); a column supports ``+`` and ``-`` with another and with a number. The
+functions handed to a verb take NumPy arrays of one part of the rows and call kernels, so the
+mathematics is the same everywhere. They may be called in another process: functions of a module,
+or `functools.partial` of one, with all that they need as arguments.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.dataset import Dataset
+from gdmix.data.layout import Layout
+from gdmix.data.reading import Indexes
 from gdmix.data.sampling import Sampling, Thinning
+from gdmix.data.source import Source
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block
 
@@ -126,6 +131,25 @@ class Grouping(NamedTuple):
 class Engine(Protocol):
     """Who holds the rows and runs functions over them."""
 
+    def read(
+        self,
+        source: Source,
+        layout: Layout,
+        indexes: Indexes | None = None,
+        *,
+        earlier: Indexes | None = None,
+    ) -> tuple[Rows, Indexes]:
+        """Read labelled rows; see `gdmix.data.reading.read`.
+
+        Raises
+        ------
+        DataError
+            A column is missing or of a wrong type, or a value is out of its range.
+        """
+
+    def digest(self, rows: Rows, *, uids: bool) -> bytes:
+        """Return what tells the rows from others; `uids` tells whether theirs count."""
+
     def count(self, rows: Rows) -> int:
         """Return the number of rows."""
 
@@ -163,6 +187,8 @@ class Engine(Protocol):
 
     def tell(self, share: float, note: str = "") -> None:
         """Hear from a long update which share of it is done, and what it says of itself."""
+    def offset(self, rows: Rows) -> Column:
+        """Return the offset that the data gives."""
 
     def along(self, function: Callable[[Dataset], Floats], rows: Rows) -> Column:
         """Return the column that `function` gives for whole parts of the rows."""
@@ -178,6 +204,9 @@ class Engine(Protocol):
 
     def gathered(self, rows: Rows, column: Column) -> tuple[Dataset, Floats]:
         """Return all rows, and a column of them, in this process."""
+
+    def labelled(self, rows: Rows, column: Column) -> tuple[Dataset, Floats]:
+        """Return labels, weights and entities of all rows, and a column, in this process."""
 
     def group(
         self,
@@ -213,8 +242,16 @@ class Engine(Protocol):
             trains or not.
         """
 
-    def entity_positions(self, rows: Rows, entity: str, known: pa.Array) -> Column:
-        """Return where each row's entity lies in `known`, -1 where it does not."""
+    def entity_scores(
+        self, rows: Rows, shard: str, entity: str, intercept: int, table: EntityTable
+    ) -> Column:
+        """Return the score of each row by the model of its entity; 0 where there is none."""
+
+    def strangers(self, rows: Rows, entity: str, known: pa.Array) -> int:
+        """Return how many rows are of entities that are not in `known`."""
+
+    def id_type(self, rows: Rows, entity: str) -> pa.DataType:
+        """Return the type of an entity column's ids."""
 
     def weighted_loss(self, loss: Any, rows: Rows, scores: Column) -> float:  # noqa: ANN401
         """Return the weighted sum of losses at `scores`."""

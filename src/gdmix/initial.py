@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
 from gdmix.coordinates import DeepEffect, RandomEffect
-from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
 from gdmix.errors import ConfigError, DataError, did_you_mean
 from gdmix.models.carrying import moved_entities, moved_linear, with_ids
@@ -17,6 +16,8 @@ from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed, Part
 from gdmix.schema import Feature
+
+IdType = Callable[[str], pa.DataType]
 
 _TRAIN_ANEW = "or train without an initial model"
 
@@ -82,7 +83,7 @@ class Initial:
         return known
 
     def parts(
-        self, options: ModelOptions, indexes: Mapping[str, FeatureIndex], rows: Dataset
+        self, options: ModelOptions, indexes: Mapping[str, FeatureIndex], id_type: IdType
     ) -> dict[str, Part]:
         """Return the parts that a new model begins with, in the positions of its features.
 
@@ -91,8 +92,8 @@ class Initial:
         options : ModelOptions
         indexes : dict of shard to FeatureIndex
             Of the new model.
-        rows : Dataset
-            Its training data.
+        id_type : callable
+            From an entity column of the training data to the type of its ids.
 
         Raises
         ------
@@ -106,7 +107,7 @@ class Initial:
                 continue
             position = indexes[shard].positions(self.model.index_of(name).keys)
             if isinstance(part, EntityModel):
-                found[name] = moved_entities(self._with_ids(name, part, rows), shard, position)
+                found[name] = moved_entities(self._with_ids(name, part, id_type), shard, position)
             elif isinstance(part, DeepModel):
                 found[name] = self._same_network(name, options, indexes, part)
             else:
@@ -169,9 +170,9 @@ class Initial:
             problem = f"{self.name} has no variances, which incremental training needs"
             raise ConfigError(f"coordinates.{name}", problem, hint=hint)
 
-    def _with_ids(self, name: str, part: EntityModel, rows: Dataset) -> EntityModel:
+    def _with_ids(self, name: str, part: EntityModel, id_type: IdType) -> EntityModel:
         """Return a part whose ids are of the type they have in the rows: 7 is "7"."""
-        kind, ids = rows.entities[part.entity].ids.type, part.table.ids
+        kind, ids = id_type(part.entity), part.table.ids
         if ids.type == kind:
             return part
         try:

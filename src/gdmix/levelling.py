@@ -78,8 +78,8 @@ def level(
 
 
 def _has_all(engine: Engine, rows: Rows, part: EntityModel) -> bool:
-    known = engine.entity_positions(rows, part.entity, part.table.ids)
-    return bool(len(part.table.ids)) and bool(np.min(known) >= 0)
+    ids = part.table.ids
+    return bool(len(ids)) and engine.strangers(rows, part.entity, ids) == 0
 
 
 def _raised(part: Part, shift: float) -> Moved:

@@ -90,8 +90,7 @@ def score_rows(
     unseen.features.update(rows.unseen)
     for name, part in model.parts.items():
         if isinstance(part, EntityModel):
-            known = engine.entity_positions(rows, part.entity, part.table.ids)
-            unseen.entities[name] += int(np.count_nonzero(known < 0))
+            unseen.entities[name] += engine.strangers(rows, part.entity, part.table.ids)
     return scores_table(options, rows, own, first_row)
 
 

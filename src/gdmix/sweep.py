@@ -16,11 +16,11 @@ from gdmix.classes.training import learn
 from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.index import FeatureIndex
-from gdmix.data.reading import Indexes, read
+from gdmix.data.reading import Indexes
 from gdmix.data.source import Source
 from gdmix.data.statistics import Statistics
 from gdmix.descent import Observer, Plan, State, Update, descend
-from gdmix.engine import Engine
+from gdmix.engine import Engine, Rows
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.initial import Initial
@@ -37,16 +37,16 @@ class Material:
 
     Attributes
     ----------
-    train : Dataset
-    validation : Dataset or None
+    train : Rows
+    validation : Rows or None
     indexes : dict of shard to FeatureIndex
     statistics : dict of shard to Statistics
     previous : dict of str to Part
         What an initial model knows of coordinates, in the positions of `indexes`.
     """
 
-    train: Dataset
-    validation: Dataset | None
+    train: Rows
+    validation: Rows | None
     indexes: Indexes
     statistics: Mapping[str, Statistics]
     previous: Mapping[str, Part]
@@ -67,13 +67,16 @@ def gather(
         The data does not fit the options or the initial model; the message names the place.
     """
     earlier = None if initial is None else initial.features(options)
-    rows, known = read(train, options.training_layout(), earlier=earlier)
-    indexes = _with_representations(options, known)
-    rows = _widened(rows, indexes)
+    rows, indexes = engine.read(train, options.training_layout(), earlier=earlier)
+    if options.representations():
+        indexes = _with_representations(options, indexes)
+        rows = _widened(rows, indexes)
     held_out = None
     if validation is not None:
-        held_out, _ = read(validation, options.evaluation_layout(), indexes)
-    previous = {} if initial is None else initial.parts(options, indexes, rows)
+        held_out, _ = engine.read(validation, options.evaluation_layout(), indexes)
+    previous = (
+        {} if initial is None else initial.parts(options, indexes, partial(engine.id_type, rows))
+    )
     statistics = statistics_of(engine, options, rows)
     return Material(rows, held_out, indexes, statistics, previous)
 

@@ -157,7 +157,9 @@ def train(
                 warm_up(options, material.train)
         rows, held_out, indexes = material.train, material.validation, material.indexes
         with clock.stage("read"):
-            data = identity(options.model_options(), indexes, rows, held_out, material.previous)
+            data = identity(
+                engine, options.model_options(), indexes, rows, held_out, material.previous
+            )
         points = StoredPoints(path, options, indexes, material.statistics, data)
         if resume:
             points.load()

@@ -1,6 +1,7 @@
 """A model that begins from an earlier one: what is matched, kept, locked and refused."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -201,7 +202,8 @@ def test_a_prior_holds_for_raw_features():
     options = model(incremental=True, fixed=exact, random=exact, sweeps=3).options
     initial = Initial(old.options, old.model_, "old")
     rows, indexes = read(open_source(today), options.layout(), earlier=initial.features(options))
-    plan = make_plan(options, indexes, previous=initial.parts(options, indexes, rows))
+    id_types = partial(LocalEngine(1).id_type, rows)
+    plan = make_plan(options, indexes, previous=initial.parts(options, indexes, id_types))
     plain = descend(LocalEngine(1), plan, rows)
     rng = np.random.default_rng(0)
     settings = {}

@@ -110,7 +110,7 @@ def test_checkpoints_resume_and_refuse(tmp_path):
 
     def start(made, rows):
         data, indexes = read(open_source(rows), made.layout())
-        mark = identity(made, indexes, data, None)
+        mark = identity(LocalEngine(1), made, indexes, data, None)
         checkpoints = Checkpoints(tmp_path / "run" / "checkpoints", made, indexes, mark)
         return data, checkpoints, make_plan(made, indexes)
 
@@ -149,7 +149,7 @@ def test_uids_that_choose_rows_are_part_of_a_run(name):
     def mark(coordinate, data):
         made = MixedModel(label="click", uid="uid", coordinates={name: coordinate}).options
         read_rows, indexes = read(open_source(data), made.layout())
-        return identity(made, indexes, read_rows, None)
+        return identity(LocalEngine(1), made, indexes, read_rows, None)
 
     assert mark(sampled[name], rows) == mark(sampled[name], rows)
     assert mark(sampled[name], rows) != mark(sampled[name], shifted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -34,15 +35,7 @@ class Kept(NamedTuple):
     def of(cls, previous: LinearModel, rows: LossOverRows) -> Kept:
         """Look through the rows for features without data; this is one pass."""
         size, intercept = len(previous.coefficients), rows.intercept
-
-        def function(block: Block) -> tuple[Floats, ...]:
-            inside = slice(block.indptr[0], block.indptr[-1])
-            weighs = block.weight > 0.0
-            told = np.repeat(weighs, np.diff(block.indptr)) & (block.values[inside] != 0.0)
-            at = block.indices[inside][told]
-            counts = np.bincount(at, minlength=size - intercept).astype(np.float64)
-            return (np.insert(counts, 0, np.full(intercept, weighs.sum())),)
-
+        function = partial(_counts, size - intercept, intercept)
         counts = rows.engine.reduce(function, rows.rows, rows.shard)[0]
         return cls(previous, np.flatnonzero(counts == 0.0))
 
@@ -61,3 +54,13 @@ class Kept(NamedTuple):
         variances = part.variances.copy()
         variances[at] = np.nan if was.variances is None else was.variances[at]
         return LinearModel(part.shard, part.intercept, coefficients, variances)
+
+
+def _counts(width: int, intercept: int, block: Block) -> tuple[Floats, ...]:
+    """Count the rows with a weight, and those of them in which each feature is not 0."""
+    inside = slice(block.indptr[0], block.indptr[-1])
+    weighs = block.weight > 0.0
+    told = np.repeat(weighs, np.diff(block.indptr)) & (block.values[inside] != 0.0)
+    at = block.indices[inside][told]
+    counts = np.bincount(at, minlength=width).astype(np.float64)
+    return (np.insert(counts, 0, np.full(intercept, weighs.sum())),)

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gdmix.engine import BlockSum, Column, Engine, Rows
+from gdmix.engine import Column, Engine, Rows
 from gdmix.glm import kernels, passes, tiles
 from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
 
 Floats = NDArray[np.float64]
+_T = TypeVar("_T")
+_OfBlock = Callable[..., tuple[Floats, ...]]
+
+
+class At(NamedTuple):
+    """Where a function of a block of rows is taken: all that it needs to know beside the rows.
+
+    Attributes
+    ----------
+    loss : Loss
+    full : int
+    intercept : int
+    coefficients : float64[d]
+        The point, or a vector that is multiplied.
+    """
+
+    loss: Loss
+    full: int
+    intercept: int
+    coefficients: Floats
 
 
 @dataclass(frozen=True)
@@ -29,15 +51,7 @@ class LossOverRows:
 
     def value_and_gradient(self, coefficients: Floats) -> tuple[float, Floats]:
         """Return the weighted sum of losses and its gradient."""
-
-        def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
-            gradient = np.zeros(len(coefficients))
-            value = passes.value_and_gradient(
-                self.loss, block, self.full, offset, coefficients, self.intercept, gradient
-            )
-            return np.asarray(value), gradient
-
-        value, gradient = self.engine.reduce(function, self.rows, self.shard, (self.offset,))
+        value, gradient = self._sum(_value_and_gradient, coefficients)
         return float(value), gradient
 
     def curvature(self, coefficients: Floats) -> CurvatureOverRows:
@@ -48,6 +62,14 @@ class LossOverRows:
     def full(self) -> int:
         """Number of features when every row holds all of them in order, else 0."""
         return self.engine.full(self.rows, self.shard)
+
+    def at(self, function: Callable[..., _T], coefficients: Floats) -> Callable[..., _T]:
+        """Return a function of blocks and columns for these rows at these coefficients."""
+        return partial(function, At(self.loss, self.full, self.intercept, coefficients))
+
+    def _sum(self, function: _OfBlock, coefficients: Floats) -> tuple[Floats, ...]:
+        of_block = self.at(function, coefficients)
+        return self.engine.reduce(of_block, self.rows, self.shard, (self.offset,))
 
 
 @dataclass(frozen=True)
@@ -66,50 +88,56 @@ class CurvatureOverRows:
 
     def multiply(self, vector: Floats) -> Floats:
         """Return ``H v``: one pass, and one more at the first call."""
-
-        def function(block: Block, curve: Floats) -> tuple[Floats, ...]:
-            out = np.zeros(len(vector))
-            passes.hessian_vector(block, self.at.full, curve, vector, self.at.intercept, out)
-            return (out,)
-
         at = self.at
+        function = at.at(_hessian_vector, vector)
         return at.engine.reduce(function, at.rows, at.shard, (self._column,))[0]
 
     def diagonal(self) -> Floats:
         """Return the diagonal of ``H``."""
-
-        def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
-            at, point = self.at, self.coefficients
-            out = np.zeros(len(point))
-            passes.hessian_diagonal(at.loss, block, at.full, offset, point, at.intercept, out)
-            return (out,)
-
-        return self._sum(function)
+        return self.at._sum(_hessian_diagonal, self.coefficients)[0]
 
     def dense(self) -> Floats:
         """Return ``H`` itself, both triangles."""
-        intercept = self.at.intercept
-        width = len(self.coefficients) - intercept
-
-        def function(block: Block, offset: Floats) -> tuple[Floats, ...]:
-            return (tiles.hessian(block, self._curve(block, offset), width, intercept),)
-
-        upper = self._sum(function)
+        (upper,) = self.at._sum(_hessian, self.coefficients)
         return np.asarray(upper + np.triu(upper, 1).T)
 
     @cached_property
     def _column(self) -> Column:
         at = self.at
-        return at.engine.map(self._curve, at.rows, at.shard, (at.offset,))
+        function = at.at(_curvature, self.coefficients)
+        return at.engine.map(function, at.rows, at.shard, (at.offset,))
 
-    def _curve(self, block: Block, offset: Floats) -> Floats:
-        curve = np.empty(len(offset))
-        at = self.at
-        passes.multiply(block, at.full, self.coefficients, at.intercept, curve)
-        curve += offset
-        kernels.curvature(at.loss, block, 0, len(curve), curve, curve)
-        return curve
 
-    def _sum(self, function: BlockSum) -> Floats:
-        at = self.at
-        return at.engine.reduce(function, at.rows, at.shard, (at.offset,))[0]
+def _value_and_gradient(at: At, block: Block, offset: Floats) -> tuple[Floats, ...]:
+    point = at.coefficients
+    gradient = np.zeros(len(point))
+    value = passes.value_and_gradient(
+        at.loss, block, at.full, offset, point, at.intercept, gradient
+    )
+    return np.asarray(value), gradient
+
+
+def _hessian_vector(at: At, block: Block, curve: Floats) -> tuple[Floats, ...]:
+    out = np.zeros(len(at.coefficients))
+    passes.hessian_vector(block, at.full, curve, at.coefficients, at.intercept, out)
+    return (out,)
+
+
+def _hessian_diagonal(at: At, block: Block, offset: Floats) -> tuple[Floats, ...]:
+    point = at.coefficients
+    out = np.zeros(len(point))
+    passes.hessian_diagonal(at.loss, block, at.full, offset, point, at.intercept, out)
+    return (out,)
+
+
+def _hessian(at: At, block: Block, offset: Floats) -> tuple[Floats, ...]:
+    width = len(at.coefficients) - at.intercept
+    return (tiles.hessian(block, _curvature(at, block, offset), width, at.intercept),)
+
+
+def _curvature(at: At, block: Block, offset: Floats) -> Floats:
+    curve = np.empty(len(offset))
+    passes.multiply(block, at.full, at.coefficients, at.intercept, curve)
+    curve += offset
+    kernels.curvature(at.loss, block, 0, len(curve), curve, curve)
+    return curve

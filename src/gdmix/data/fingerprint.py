@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from gdmix.data.dataset import Dataset
+from gdmix.data.hashing import hash_uids
 from gdmix.jit import kernel
 
 Words = NDArray[np.uint64]
@@ -29,6 +35,32 @@ def fingerprint(array: NDArray[np.generic]) -> bytes:
     lanes = np.arange(_LANES, dtype=np.uint64) * _FIRST + np.uint64(len(data))
     stir(words, lanes)
     return lanes.tobytes() + data[end:].tobytes()
+
+
+def digest_of(rows: Dataset, *, uids: bool) -> bytes:
+    """Return a digest of a data set; `uids` tells whether those count."""
+    digest = hashlib.sha256()
+    large: list[NDArray[np.generic]] = [rows.label, rows.weight, rows.offset]
+    for column in rows.entities.values():
+        update_digest(digest, column.ids)
+        large.append(column.codes)
+    for text in rows.texts.values():
+        for chunk in text.chunks:
+            update_digest(digest, chunk)
+    for csr in rows.shards.values():
+        large += [csr.indptr, csr.indices, csr.values]
+    for array in large:
+        digest.update(fingerprint(array))
+    if uids:
+        digest.update(hash_uids(rows.uid, rows.rows, "").data)
+    return digest.digest()
+
+
+def update_digest(digest: Any, array: pa.Array) -> None:  # noqa: ANN401 - hashlib names no type
+    """Take an Arrow array into a digest."""
+    for buffer in array.buffers():
+        if buffer is not None:
+            digest.update(buffer)
 
 
 @kernel

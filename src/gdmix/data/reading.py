@@ -123,7 +123,7 @@ def _dataset(
         offset=_numbers(batches, "offset", 0.0),
         has_label=has_label,
         uid=uids,
-        entities={name: _entities([b.entities[name] for b in batches]) for name in layout.entities},
+        entities={name: unified([b.entities[name] for b in batches]) for name in layout.entities},
         shards={shard: csr for shard, (csr, _) in kept.items()},
         unseen={shard: dropped for shard, (_, dropped) in rows.items()},
         texts={
@@ -139,7 +139,8 @@ def _numbers(batches: Sequence[DecodedBatch], role: str, default: float) -> NDAr
     return np.concatenate([batch.numbers[role] for batch in batches])
 
 
-def _entities(chunks: Sequence[pa.DictionaryArray]) -> EntityColumn:
+def unified(chunks: Sequence[pa.DictionaryArray]) -> EntityColumn:
+    """Return ids of all chunks, sorted, and every row's position in them."""
     column = pa.chunked_array(chunks).unify_dictionaries()
     ids = column.chunk(0).dictionary
     order = pc.array_sort_indices(ids)

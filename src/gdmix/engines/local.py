@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from functools import partial
 from typing import TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,17 +20,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.dataset import Dataset
+from gdmix.data.fingerprint import digest_of
 from gdmix.data.grouping import Grouped, group
-from gdmix.data.ids import positions
+from gdmix.data.layout import Layout
+from gdmix.data.reading import Indexes, read
 from gdmix.data.sampling import Thinning
+from gdmix.data.source import Source
 from gdmix.data.thinning import Thinned, thin
 from gdmix.data.widening import with_numbers
 from gdmix.engine import BlockMap, BlockSum, EntityTable, Grouping, Run
-from gdmix.glm.alignment import copy_matching
-from gdmix.glm.groups import Outcome
-from gdmix.glm.kernels import Block, value_along
+from gdmix.engines.blocks import (
+    calls,
+    entity_positions,
+    loss_of_block,
+    scores_of_block,
+    total,
+)
+from gdmix.engines.solving import Bounds, solve
+from gdmix.glm.kernels import Block
 from gdmix.glm.losses import Loss
-from gdmix.models.entity import EntityModel
 
 Floats = NDArray[np.float64]
 _T = TypeVar("_T")
@@ -65,6 +73,21 @@ class LocalEngine:
         self._grouped: _Kept[Grouping, tuple[pa.Array | None, Grouped]] = WeakKeyDictionary()
         self._thinned: _Kept[tuple[str, Thinning], Thinned] = WeakKeyDictionary()
 
+    def read(
+        self,
+        source: Source,
+        layout: Layout,
+        indexes: Indexes | None = None,
+        *,
+        earlier: Indexes | None = None,
+    ) -> tuple[Dataset, Indexes]:
+        """Read all rows into memory; see `Engine.read`."""
+        return read(source, layout, indexes, earlier=earlier)
+
+    def digest(self, rows: Dataset, *, uids: bool) -> bytes:
+        """Return what tells the rows from others; see `Engine.digest`."""
+        return digest_of(rows, uids=uids)
+
     def count(self, rows: Dataset) -> int:
         """Return the number of rows."""
         return rows.rows
@@ -91,15 +114,7 @@ class LocalEngine:
         self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
     ) -> tuple[Floats, ...]:
         """Add up what `function` returns for every block of rows, in the order of the blocks."""
-        total: tuple[Floats, ...] = ()
-        for part in self._each(function, rows, shard, columns):
-            if total:
-                for sum_, addend in zip(total, part, strict=True):
-                    np.add(sum_, addend, out=sum_)
-            else:
-                # copied, as what a function returns may be its own
-                total = tuple(np.array(array) for array in part)
-        return total
+        return total(self._each(function, rows, shard, columns))
 
     def merge(
         self,
@@ -122,6 +137,10 @@ class LocalEngine:
         if self._progress is not None:
             self._progress(share, note)
 
+    def offset(self, rows: Dataset) -> Floats:
+        """Return the offset that the data gives."""
+        return rows.offset
+
     def along(self, function: Callable[[Dataset], Floats], rows: Dataset) -> Floats:
         """Return the column that `function` gives for the rows."""
         return function(rows)
@@ -140,6 +159,10 @@ class LocalEngine:
         """Return the rows and the column as they are."""
         return rows, column
 
+    def labelled(self, rows: Dataset, column: Floats) -> tuple[Dataset, Floats]:
+        """Return the rows and the column as they are."""
+        return rows, column
+
     def group(
         self,
         function: Callable[[Run], None],
@@ -152,67 +175,46 @@ class LocalEngine:
     ) -> tuple[EntityTable, Floats]:
         """Call `function` on runs of whole entities; see `Engine.group`."""
         grouped = self._group(rows, by, known)
-        pointers = grouped.feature_ptr + by.intercept * np.arange(grouped.entities + 1)
-        coefficients = np.zeros(pointers[-1])
-        _copy(grouped, by.intercept, start, "coefficients", coefficients)
-        variances = np.zeros(pointers[-1])
-        believed: tuple[Floats, ...] = ()
-        if prior is not None:
-            believed = np.full(pointers[-1], np.nan), np.full(pointers[-1], np.nan)
-            _copy(grouped, by.intercept, prior, "coefficients", believed[0])
-            _copy(grouped, by.intercept, prior, "variances", believed[1])
         entity_offset = offset[grouped.order]
-        margin = np.empty_like(entity_offset)
-        outcome = _empty_outcome(grouped.entities)
-        block = Block(
-            grouped.indptr, grouped.indices, grouped.values, grouped.label, grouped.weight
+        table, own = solve(
+            function, grouped, by.intercept, entity_offset, start, prior, self._each_run
         )
-
-        def run(bounds: tuple[int, int]) -> None:
-            entities = (grouped.row_ptr, *bounds, grouped.feature_ptr, grouped.features)
-            solution = (coefficients, pointers, margin, variances, outcome)
-            function(Run(block, entity_offset, *entities, *solution, *believed))
-
-        runs = grouped.runs()
-        for done, _ in enumerate(self._pool.map(run, runs), start=1):
-            self.tell(done / len(runs))
-        learnt = (grouped.feature_ptr, grouped.features, coefficients, outcome, variances)
-        table = EntityTable(grouped.ids, np.diff(grouped.row_ptr), *learnt)
-        scores = np.empty(rows.rows)
+        scores: Floats = np.empty(rows.rows)
         if grouped.passive is not None:
-            part = EntityModel(by.shard, by.entity, by.intercept, table)
-            scores = part.score_at(self, rows, grouped.passive)
-        scores[grouped.order] = margin - entity_offset
+            function = partial(scores_of_block, table, by.intercept)
+            scores = self.map(function, rows, by.shard, (grouped.passive,))
+        scores[grouped.order] = own
         return table, scores
 
-    def entity_positions(self, rows: Dataset, entity: str, known: pa.Array) -> NDArray[np.int32]:
-        """Return where each row's entity lies in `known`, -1 where it does not."""
-        ids, codes = rows.entities[entity]
-        return positions(ids, known)[codes]
+    def entity_scores(
+        self, rows: Dataset, shard: str, entity: str, intercept: int, table: EntityTable
+    ) -> Floats:
+        """Return the score of each row by its entity's model; see `Engine.entity_scores`."""
+        known = entity_positions(rows, entity, table.ids)
+        return self.map(partial(scores_of_block, table, intercept), rows, shard, (known,))
+
+    def strangers(self, rows: Dataset, entity: str, known: pa.Array) -> int:
+        """Return how many rows are of entities that are not in `known`."""
+        return int(np.count_nonzero(entity_positions(rows, entity, known) < 0))
+
+    def id_type(self, rows: Dataset, entity: str) -> pa.DataType:
+        """Return the type of an entity column's ids."""
+        return rows.entities[entity].ids.type
 
     def weighted_loss(self, loss: Loss, rows: Dataset, scores: Floats) -> float:
         """Return the weighted sum of losses at `scores`."""
         shard = next(iter(rows.shards))
-
-        def function(block: Block, margin: Floats) -> tuple[Floats, ...]:
-            total = value_along(loss, block, 0, len(margin), margin, margin, 0.0)
-            return (np.asarray(total),)
-
-        return float(self.reduce(function, rows, shard, (scores,))[0])
+        return float(self.reduce(partial(loss_of_block, loss), rows, shard, (scores,))[0])
 
     def _each(
         self, function: Callable[..., _T], rows: Dataset, shard: str, columns: Sequence[Floats]
     ) -> Iterator[_T]:
-        csr = rows.shards[shard]
+        return self._pool.map(lambda call: call(), calls(function, rows, shard, columns))
 
-        def call(bounds: tuple[int, int]) -> _T:
-            cut = slice(*bounds)
-            indptr = csr.indptr[bounds[0] : bounds[1] + 1]
-            block = Block(indptr, csr.indices, csr.values, rows.label[cut], rows.weight[cut])
-            return function(block, *(column[cut] for column in columns))
-
-        cuts = rows.bounds(shard).tolist()
-        return self._pool.map(call, pairwise(cuts))
+    def _each_run(self, run: Callable[[Bounds], None], runs: list[Bounds]) -> Iterator[None]:
+        for done, _ in enumerate(self._pool.map(run, runs), start=1):
+            self.tell(done / len(runs))
+            yield
 
     def _group(self, rows: Dataset, by: Grouping, known: pa.Array | None) -> Grouped:
         cached = self._grouped.setdefault(rows, {})
@@ -234,31 +236,3 @@ def available_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _copy(
-    grouped: Grouped, intercept: int, source: EntityTable | None, name: str, out: Floats
-) -> None:
-    """Write what `source` has under `name` for the same entity and feature."""
-    if source is None or getattr(source, name) is None:
-        return
-    copy_matching(
-        positions(grouped.ids, source.ids),
-        grouped.feature_ptr,
-        grouped.features,
-        source.feature_ptr,
-        source.features,
-        getattr(source, name),
-        intercept,
-        out,
-    )
-
-
-def _empty_outcome(entities: int) -> Outcome:
-    return Outcome(
-        np.zeros(entities, np.int8),
-        np.zeros(entities, np.int32),
-        np.zeros(entities),
-        np.zeros(entities),
-        np.zeros(entities),
-    )

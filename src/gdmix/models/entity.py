@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from gdmix.data.ids import positions
 from gdmix.engine import Column, Engine, EntityTable, Rows
-from gdmix.glm.alignment import score_rows
-from gdmix.glm.kernels import Block
 
 Floats = NDArray[np.float64]
 
@@ -38,29 +36,7 @@ class EntityModel:
 
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone; 0 for entities without a model."""
-        known = engine.entity_positions(rows, self.entity, self.table.ids)
-        return self.score_at(engine, rows, known)
-
-    def score_at(self, engine: Engine, rows: Rows, entity: Column) -> Column:
-        """Return the score of rows whose entities lie at `entity`; 0 where that is -1."""
-        table = self.table
-
-        def margins(block: Block, entity: NDArray[np.int32]) -> Floats:
-            out = np.empty(len(block.label))
-            score_rows(
-                block.indptr,
-                block.indices,
-                block.values,
-                entity,
-                table.feature_ptr,
-                table.features,
-                table.coefficients,
-                self.intercept,
-                out,
-            )
-            return out
-
-        return engine.map(margins, rows, self.shard, (entity,))
+        return engine.entity_scores(rows, self.shard, self.entity, self.intercept, self.table)
 
     def positions(self) -> NDArray[np.int64]:
         """Return where each coefficient lies in a vector of all features' coefficients."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from gdmix.engine import Column, Engine, Rows
 from gdmix.glm.kernels import Block
 from gdmix.glm.passes import multiply
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +32,8 @@ class LinearModel:
 
     shard: str
     intercept: int
-    coefficients: NDArray[np.float64]
-    variances: NDArray[np.float64] | None = None
+    coefficients: Floats
+    variances: Floats | None = None
 
     def positions(self) -> NDArray[np.int64]:
         """Return where each coefficient lies in a vector of all features' coefficients."""
@@ -39,10 +42,11 @@ class LinearModel:
     def score(self, engine: Engine, rows: Rows) -> Column:
         """Return the score of this part alone."""
         full = engine.full(rows, self.shard)
+        function = partial(_margins, full, self.intercept, self.coefficients)
+        return engine.map(function, rows, self.shard)
 
-        def margins(block: Block) -> NDArray[np.float64]:
-            out = np.empty(len(block.label))
-            multiply(block, full, self.coefficients, self.intercept, out)
-            return out
 
-        return engine.map(margins, rows, self.shard)
+def _margins(full: int, intercept: int, coefficients: Floats, block: Block) -> Floats:
+    out = np.empty(len(block.label))
+    multiply(block, full, coefficients, intercept, out)
+    return out

@@ -15,16 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from numpy.typing import NDArray
-
 from gdmix.config import ModelOptions
-from gdmix.data.dataset import Dataset
-from gdmix.data.fingerprint import fingerprint
-from gdmix.data.hashing import hash_uids
+from gdmix.data.fingerprint import update_digest
 from gdmix.data.index import FeatureIndex
 from gdmix.descent import State, Update
-from gdmix.engine import EntityTable
+from gdmix.engine import Engine, EntityTable, Rows
 from gdmix.errors import RunError
 from gdmix.history import as_plain, from_plain
 from gdmix.models.deep import DeepModel
@@ -131,10 +126,11 @@ def differs(run: Path) -> RunError:
 
 
 def identity(
+    engine: Engine,
     options: ModelOptions,
     indexes: Mapping[str, FeatureIndex],
-    train: Dataset,
-    validation: Dataset | None,
+    train: Rows,
+    validation: Rows | None,
     previous: Mapping[str, Part] | None = None,
 ) -> str:
     """Return a digest of the options, the features, the data and the beginning of a run.
@@ -149,23 +145,11 @@ def identity(
         plain.pop(name, None)
     digest = hashlib.sha256(json.dumps(plain).encode())
     for index in indexes.values():
-        _update(digest, index.keys)
-    for rows in (train, validation):
-        if rows is None:
-            continue
-        large: list[NDArray[Any]] = [rows.label, rows.weight, rows.offset]
-        for column in rows.entities.values():
-            _update(digest, column.ids)
-            large.append(column.codes)
-        for text in rows.texts.values():
-            for chunk in text.chunks:
-                _update(digest, chunk)
-        for csr in rows.shards.values():
-            large += [csr.indptr, csr.indices, csr.values]
-        for array in large:
-            digest.update(fingerprint(array))
-    if any(_samples(at) for _, at in options.at_points()):
-        digest.update(hash_uids(train.uid, train.rows, "").data)
+        update_digest(digest, index.keys)
+    uids = any(_samples(at) for _, at in options.at_points())
+    digest.update(engine.digest(train, uids=uids))
+    if validation is not None:
+        digest.update(engine.digest(validation, uids=False))
     for part in (previous or {}).values():
         _update_with_part(digest, part)
     return digest.hexdigest()
@@ -190,12 +174,6 @@ def _update_with_part(digest: Any, part: Part) -> None:  # noqa: ANN401 - hashli
         if numbers is not None:
             digest.update(numbers.data)
     if isinstance(held, EntityTable):
-        _update(digest, held.ids)
+        update_digest(digest, held.ids)
         for array in (held.samples, held.feature_ptr, held.features):
             digest.update(array.data)
-
-
-def _update(digest: Any, array: pa.Array) -> None:  # noqa: ANN401 - hashlib names no type
-    for buffer in array.buffers():
-        if buffer is not None:
-            digest.update(buffer)
