@@ -9,6 +9,7 @@ from gdmix.coordinates import Setting
 from gdmix.data.hashing import hash_uids
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
+from gdmix.engines.blocks import entity_positions
 from gdmix.engines.local import LocalEngine
 from tests.made_up import table
 
@@ -140,7 +141,7 @@ def test_the_scores_of_training_are_those_of_the_model(data):
         engine = LocalEngine(2)
         fit = coordinate.fit(engine, rows, setting, rows.offset)
         assert fit.scores == pytest.approx(fit.part.score(engine, rows), abs=1e-9)
-        known = engine.entity_positions(rows, "user_id", fit.part.table.ids)
+        known = entity_positions(rows, "user_id", fit.part.table.ids)
         assert not fit.scores[known < 0].any()
         assert fit.scores[known >= 0].all()
 

@@ -122,14 +122,25 @@ class Decoding:
         option = self._layout.options.get(feature, "features")
         return f"{option}: {self._source.name}, column {feature.column!r}"
 
-    def batches(self) -> Iterator[DecodedBatch]:
-        """Read, check and decode the source, a batch at a time."""
+    @property
+    def names(self) -> list[str]:
+        """The columns that are read."""
         names = [name for columns in self._columns.values() for name in columns]
         names += [*self._roles.values(), *self._layout.entities, *self._layout.texts]
+        return list(dict.fromkeys(names))
+
+    @property
+    def least(self) -> set[float]:
+        """Which of -1 and 0 the labels held, as yet, where there are two classes."""
+        return self._least
+
+    def batches(self) -> Iterator[DecodedBatch]:
+        """Read, check and decode the source, a batch at a time."""
+        names = self.names
         as_written = {f.column for f in self._columns if f.kind == "categorical" or f.separator}
         as_written |= {*self._layout.entities, *self._layout.texts, self._roles.get("uid", "")}
         floats = frozenset(names) - as_written
-        for batch in self._source.batches(list(dict.fromkeys(names)), floats):
+        for batch in self._source.batches(names, floats):
             yield self._decode(batch)
 
     def _decode(self, batch: Batch) -> DecodedBatch:

@@ -46,12 +46,16 @@ def save(folder: Path, packed: Packed) -> None:
     for name, array in packed.arrays.items():
         np.save(folder / f"{name}.npy", array)
     for name, column in packed.columns.items():
-        table = pa.table({"column": column})
-        path = str(folder / f"{name}.arrow")
-        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+        save_column(folder / f"{name}.arrow", column)
     text = json.dumps(dict(packed.numbers))
     (folder / _NUMBERS).write_text(text, encoding="utf-8")
+
+
+def save_column(path: Path, column: pa.Array) -> None:
+    """Write an Arrow array so that it can be mapped."""
+    table = pa.table({"column": column})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def load_array(path: Path) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from gdmix.data.ahead import ahead
 from gdmix.data.classes import numbered, require_sense
 from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.decoded import DecodedBatch, Decoding
-from gdmix.data.index import FeatureIndex
+from gdmix.data.index import FeatureIndex, Terms
 from gdmix.data.layout import Layout
 from gdmix.data.shard import Shard
 from gdmix.data.source import Source
@@ -58,17 +59,8 @@ def read(
     """
     known = earlier if indexes is None else indexes
     shards = {shard: Shard(None if indexes is None else indexes[shard]) for shard in layout.shards}
-    batches: list[DecodedBatch] = []
     decoding = Decoding(source, layout, label=label, indexes=known)
-    with ThreadPoolExecutor(max(1, len(shards))) as pool:
-
-        def add(batch: DecodedBatch, shard: str) -> None:
-            pieces = [batch.pieces[feature] for feature in layout.shards[shard]]
-            shards[shard].add(batch.rows, pieces)
-
-        for batch in ahead(decoding.batches()):
-            list(pool.map(partial(add, batch), shards))
-            batches.append(batch._replace(pieces={}))
+    batches = _gather(decoding, layout, shards)
     if indexes is None:
         indexes = {shard: rows.features() for shard, rows in shards.items()}
         for shard, index in (earlier or {}).items():
@@ -79,6 +71,57 @@ def read(
     if layout.columns.unique_uid and layout.columns.uid is not None:
         require_unique(dataset.uid, layout.columns.uid, [batch.place for batch in batches])
     return dataset, indexes
+
+
+class Part(NamedTuple):
+    """Some of the rows of a source, read apart from the others.
+
+    Attributes
+    ----------
+    rows : Dataset
+    indexes : dict of shard to FeatureIndex
+        Features as the rows number them.
+    terms : dict of shard to list of Terms
+        What each column of a shard held; empty where the features were known before.
+    least : set of float
+        Which of -1 and 0 the labels held, where there are two classes.
+    """
+
+    rows: Dataset
+    indexes: Indexes
+    terms: dict[str, list[Terms]]
+    least: set[float]
+
+
+def read_part(
+    source: Source, layout: Layout, indexes: Indexes | None, earlier: Indexes | None
+) -> Part:
+    """Read some of the rows of a data set as `read` does, with features of their own."""
+    known = earlier if indexes is None else indexes
+    shards = {shard: Shard(None if indexes is None else indexes[shard]) for shard in layout.shards}
+    decoding = Decoding(source, layout, label=True, indexes=known)
+    batches = _gather(decoding, layout, shards)
+    terms: dict[str, list[Terms]] = {}
+    own = indexes
+    if own is None:
+        own = {shard: rows.features() for shard, rows in shards.items()}
+        terms = {shard: rows.terms() for shard, rows in shards.items()}
+    return Part(_dataset(batches, layout, shards, own), own, terms, decoding.least)
+
+
+def _gather(decoding: Decoding, layout: Layout, shards: Mapping[str, Shard]) -> list[DecodedBatch]:
+    """Take the features of all batches into shards, and return what else they hold."""
+    batches: list[DecodedBatch] = []
+    with ThreadPoolExecutor(max(1, len(shards))) as pool:
+
+        def add(batch: DecodedBatch, shard: str) -> None:
+            pieces = [batch.pieces[feature] for feature in layout.shards[shard]]
+            shards[shard].add(batch.rows, pieces)
+
+        for batch in ahead(decoding.batches()):
+            list(pool.map(partial(add, batch), shards))
+            batches.append(batch._replace(pieces={}))
+    return batches
 
 
 def read_stream(

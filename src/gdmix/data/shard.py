@@ -49,18 +49,24 @@ class Shard:
 
     def features(self) -> FeatureIndex:
         """Return the index of all features that were met."""
-        keys = self._vocabulary.keys()
-        mine = [np.flatnonzero(self._column == number) for number in self._ordered]
-        columns = [
-            Terms(keys.take(pa.array(where)), ordered)
-            for where, ordered in zip(mine, self._ordered.values(), strict=True)
-        ]
+        mine, columns = self._mine(), self.terms()
         index, positions = FeatureIndex.build(columns)
-        numbers = np.empty(len(keys), np.int32)
+        numbers = np.empty(len(self._vocabulary), np.int32)
         for where, places in zip(mine, positions, strict=True):
             numbers[where] = places
         self._built = index, numbers
         return index
+
+    def terms(self) -> list[Terms]:
+        """Return the features that were met: for each column those that no column before it had."""
+        keys = self._vocabulary.keys()
+        return [
+            Terms(keys.take(pa.array(where)), ordered)
+            for where, ordered in zip(self._mine(), self._ordered.values(), strict=True)
+        ]
+
+    def _mine(self) -> list[NDArray[np.int64]]:
+        return [np.flatnonzero(self._column == number) for number in self._ordered]
 
     def finish(self, index: FeatureIndex) -> tuple[Csr, int]:
         """Return the rows with features as `index` numbers them, and how many were dropped."""

@@ -82,18 +82,19 @@ class FrameSource:
         roots = [require_root(name, self.schema, self.name) for name in names]
         table = self.table.select(list(dict.fromkeys(roots))) if names else self.table
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-            yield Batch(_chosen(batch, names, roots, floats), Place(self.name, first))
+            yield Batch(chosen(batch, names, roots, floats), Place(self.name, first))
             first += batch.num_rows
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Files of one schema, read in the order of their names."""
+    """Files of one schema, read in the order of their names; no rows are an error by default."""
 
     files: tuple[Path, ...]
     schema: pa.Schema
     name: str
     metadata: Path | Lists | None = None
+    may_be_empty: bool = False
 
     def has(self, column: str) -> bool:
         """Tell whether there is a column, of its own or within another."""
@@ -125,10 +126,10 @@ class FileSource:
             first = 0
             for batch in file_format.read_batches(path, wanted):
                 place = Place(str(path), first)
-                yield Batch(_chosen(cast(batch, wanted, place), names, roots, floats), place)
+                yield Batch(chosen(cast(batch, wanted, place), names, roots, floats), place)
                 first += batch.num_rows
             rows += first
-        if rows == 0:
+        if rows == 0 and not self.may_be_empty:
             raise DataError(self.name, "no rows", hint="is this the right path?")
 
 
@@ -203,7 +204,7 @@ def require_root(column: str, schema: pa.Schema, where: str) -> str:
     return root
 
 
-def _chosen(
+def chosen(
     batch: pa.RecordBatch, names: Sequence[str], roots: Sequence[str], floats: frozenset[str]
 ) -> pa.RecordBatch:
     """Return the named columns, taken out of the columns that hold them."""

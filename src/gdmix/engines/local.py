@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -111,7 +111,7 @@ class LocalEngine:
         return rows.shards[shard].width if rows.full[shard] else 0
 
     def reduce(
-        self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
+        self, function: BlockSum, rows: Dataset, shard: str, columns: Sequence[NDArray[Any]] = ()
     ) -> tuple[Floats, ...]:
         """Add up what `function` returns for every block of rows, in the order of the blocks."""
         return total(self._each(function, rows, shard, columns))
@@ -127,7 +127,7 @@ class LocalEngine:
         return functools.reduce(join, self._each(function, rows, shard, ()))
 
     def map(
-        self, function: BlockMap, rows: Dataset, shard: str, columns: Sequence[Floats] = ()
+        self, function: BlockMap, rows: Dataset, shard: str, columns: Sequence[NDArray[Any]] = ()
     ) -> Floats:
         """Return the column that `function` gives for every block of rows."""
         return np.concatenate(list(self._each(function, rows, shard, columns)))
@@ -181,8 +181,8 @@ class LocalEngine:
         )
         scores: Floats = np.empty(rows.rows)
         if grouped.passive is not None:
-            function = partial(scores_of_block, table, by.intercept)
-            scores = self.map(function, rows, by.shard, (grouped.passive,))
+            of_block = partial(scores_of_block, table, by.intercept)
+            scores = self.map(of_block, rows, by.shard, (grouped.passive,))
         scores[grouped.order] = own
         return table, scores
 
@@ -207,7 +207,11 @@ class LocalEngine:
         return float(self.reduce(partial(loss_of_block, loss), rows, shard, (scores,))[0])
 
     def _each(
-        self, function: Callable[..., _T], rows: Dataset, shard: str, columns: Sequence[Floats]
+        self,
+        function: Callable[..., _T],
+        rows: Dataset,
+        shard: str,
+        columns: Sequence[NDArray[Any]],
     ) -> Iterator[_T]:
         return self._pool.map(lambda call: call(), calls(function, rows, shard, columns))
 

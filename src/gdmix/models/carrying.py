@@ -115,29 +115,53 @@ def with_ids(part: EntityModel, ids: pa.Array) -> EntityModel:
     ids : pa.Array
         The new id of each entity.
     """
-    table, intercept = part.table, part.intercept
     order = pc.array_sort_indices(ids).to_numpy(zero_copy_only=False).astype(np.int64)
+    moved = reordered(part.table._replace(ids=ids), part.intercept, order)
+    return EntityModel(part.shard, part.entity, part.intercept, moved)
+
+
+def reordered(table: EntityTable, intercept: int, order: Places) -> EntityTable:
+    """Return some of the entities of a table, in another order.
+
+    Parameters
+    ----------
+    table : EntityTable
+    intercept : int
+        1 when an entity's coefficients begin with an intercept.
+    order : int64
+        Where the entities lie in `table`.
+    """
 
     def lists(numbers: NDArray[Any], each: int) -> NDArray[Any]:
         """Take lists that have `each` elements more than an entity has features."""
-        starts = table.feature_ptr[:-1] + each * np.arange(len(order))
-        lengths = np.diff(table.feature_ptr) + each
-        ends = np.cumsum(lengths[order])
-        shift = np.repeat(starts[order] - (ends - lengths[order]), lengths[order])
+        starts = table.feature_ptr[:-1] + each * np.arange(len(table.ids))
+        lengths = (np.diff(table.feature_ptr) + each)[order]
+        ends = np.cumsum(lengths)
+        shift = np.repeat(starts[order] - (ends - lengths), lengths)
         taken: NDArray[Any] = numbers[np.arange(len(shift)) + shift]
         return taken
 
     counts = np.diff(table.feature_ptr)[order]
-    moved = table._replace(
-        ids=ids.take(pa.array(order)),
-        samples=table.samples[order],
-        feature_ptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
-        features=lists(table.features, 0),
-        coefficients=lists(table.coefficients, intercept),
-        outcome=Outcome(*(column[order] for column in table.outcome)),
-        variances=None if table.variances is None else lists(table.variances, intercept),
+    return EntityTable(
+        table.ids.take(pa.array(order)),
+        table.samples[order],
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        lists(table.features, 0),
+        lists(table.coefficients, intercept),
+        outcome_at(table.outcome, order),
+        None if table.variances is None else lists(table.variances, intercept),
     )
-    return EntityModel(part.shard, part.entity, intercept, moved)
+
+
+def outcome_at(outcome: Outcome, order: Places) -> Outcome:
+    """Return the outcome of some entities."""
+    return Outcome(
+        outcome.status[order],
+        outcome.iterations[order],
+        outcome.gradient[order],
+        outcome.objective[order],
+        outcome.penalty[order],
+    )
 
 
 def with_kept(
