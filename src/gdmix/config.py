@@ -31,7 +31,7 @@ from gdmix.grid import Point, fault_of, points_of
 from gdmix.metrics import Evaluator
 from gdmix.models.representation import SUFFIX
 from gdmix.options import INVALID, VARIANT, override, read_yaml
-from gdmix.schema import Columns, Feature, FeatureList, Join, Lists, Names, OnePath, Paths
+from gdmix.schema import Columns, Feature, FeatureList, Join, Lists, Names, OnePath, Paths, Spark
 from gdmix.tasks import TASKS, Task, TaskName
 
 _FIXED, _RANDOM, _EXTERNAL, _DEEP = (
@@ -409,6 +409,10 @@ class TrainOptions(ModelOptions):
     threads: int | None = Field(
         default=None, ge=1, description="Threads that run kernels; all cores by default."
     )
+    engine: Literal["local", "spark"] = Field(
+        default="local", description="Where the rows lie: in this process, or on a Spark cluster."
+    )
+    spark: Spark = Field(default=Spark(), description="How `engine: spark` uses Spark.")
     output_mode: Literal["none", "best", "explicit", "all"] = Field(
         default="best",
         description="Models to write: none, only metrics; `best`; `explicit`, that of every point "
@@ -425,6 +429,19 @@ class TrainOptions(ModelOptions):
     def _check_days(self) -> Self:
         if self.validation_dates is not None and not self.validation:
             raise _invalid("validation_dates", "there is no validation data; give `validation`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_engine(self) -> Self:
+        if self.engine == "local" and self.spark != Spark():
+            raise _invalid("spark", "the engine is local; set `engine: spark`, or remove this")
+        if self.engine == "spark" and self.joins:
+            hint = "join with Spark first, or set `engine: local`"
+            raise _invalid("joins", f"the Spark engine reads one table; {hint}")
+        for name, coordinate in self.coordinates.items():
+            if self.engine == "spark" and isinstance(coordinate, DeepEffect):
+                problem = "a deep effect is trained by `engine: local`; give its scores to a run"
+                raise _invalid(f"coordinates.{name}", f"{problem} on Spark as `score`")
         return self
 
     @model_validator(mode="after")

@@ -181,3 +181,22 @@ class Join(Options):
     metadata: OnePath | None = Field(
         default=None, description="Tensor metadata of these files, as `metadata` of the run."
     )
+
+
+class Spark(Options):
+    """How a run uses Spark."""
+
+    master: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`spark://host:7077`, `yarn`, `k8s://...` or `local[2]`; without one, that of "
+        "`spark-submit`, or `local[*]`.",
+    )
+    partitions: int | None = Field(
+        default=None,
+        ge=1,
+        description="Parts that the rows are cut into; by default as Spark reads them.",
+    )
+    config: dict[str, str] = Field(
+        default={}, description="Spark's own settings, as `spark.executor.memory: 4g`."
+    )

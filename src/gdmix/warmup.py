@@ -5,20 +5,21 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
 from gdmix.coordinates import Bound, DeepEffect, FixedEffect, RandomEffect
-from gdmix.data.dataset import Dataset
 from gdmix.data.fingerprint import fingerprint
 from gdmix.data.reading import read
 from gdmix.data.source import FrameSource
 from gdmix.descent import Plan, State, descend
+from gdmix.engine import Engine, Rows
 from gdmix.engines.local import LocalEngine, available_threads
 from gdmix.glm import groups
 from gdmix.jit import is_compiled
@@ -52,15 +53,37 @@ def warm_reading() -> None:
         fingerprint(np.zeros(8))
 
 
-def warm_up(options: ModelOptions, rows: Dataset | None = None) -> None:
+class Shape(NamedTuple):
+    """What decides about kernels for the rows of a shard.
+
+    Attributes
+    ----------
+    width : int
+    full : bool
+        Whether every row holds every feature.
+    """
+
+    width: int
+    full: bool
+
+
+ShapeOf = Callable[[str], Shape]
+
+
+def shape_of(engine: Engine, rows: Rows, shard: str) -> Shape:
+    """Return the shape of a shard's rows."""
+    return Shape(engine.width(rows, shard), engine.full(rows, shard) > 0)
+
+
+def warm_up(options: ModelOptions, shape: ShapeOf | None = None) -> None:
     """Train on a few made-up rows, with the task and the coordinates of `options`.
 
-    What no coordinate asks for (TRON, L1 terms, variances) is not compiled. The `rows` that will
-    be trained on tell what `optimizer: auto` stands for, and whether a shard has sparse rows.
+    What no coordinate asks for (TRON, L1 terms, variances) is not compiled. The `shape` of a shard
+    that will be trained on tells what `optimizer: auto` stands for, and whether rows are sparse.
     """
     # a network of several classes has no kernels but those of reading
     if not options.kind.several:
-        _train_on_few(_tiny(options, rows), options)
+        _train_on_few(_tiny(options, shape), options)
 
 
 def compile_backwards(text: str) -> None:
@@ -95,8 +118,8 @@ def second_hand(options: ModelOptions) -> Iterator[None]:
         helper.wait()
 
 
-def _tiny(options: ModelOptions, rows: Dataset | None) -> ModelOptions:
-    return ModelOptions(task=options.task, label="y", coordinates=_alike(options, rows))
+def _tiny(options: ModelOptions, shape: ShapeOf | None) -> ModelOptions:
+    return ModelOptions(task=options.task, label="y", coordinates=_alike(options, shape))
 
 
 def _few_rows() -> pa.Table:
@@ -150,7 +173,7 @@ def _from(plan: Plan, state: State) -> Plan:
     return replace(plan, settings=settings)
 
 
-def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect | RandomEffect]:
+def _alike(options: ModelOptions, shape: ShapeOf | None) -> dict[str, FixedEffect | RandomEffect]:
     """Return the coordinates of `options` on made-up columns; those that are alike once."""
     found: list[FixedEffect | RandomEffect] = []
     shards: Mapping[str, str] = options.shards()
@@ -167,10 +190,11 @@ def _alike(options: ModelOptions, rows: Dataset | None) -> dict[str, FixedEffect
         # one kernel serves an entity's rows with features and rows without
         alike: FixedEffect | RandomEffect = RandomEffect("id", features=_COLUMNS)
         if isinstance(given, FixedEffect):
-            full = rows is not None and rows.full[shards[name]]
+            known = None if shape is None else shape(shards[name])
+            full = known is not None and known.full
             alike = FixedEffect(features=_COLUMNS[:1] if full else _COLUMNS)
-            if rows is not None:
-                changed["optimizer"] = given.optimizer_for(rows.shards[shards[name]].width)
+            if known is not None:
+                changed["optimizer"] = given.optimizer_for(known.width)
             changed["down_sampling"] = 0.5 if given.down_sampling < 1.0 else 1.0
         elif given.sampling.upper is not None or given.sampling.ratio is not None:
             changed |= {"active_upper_bound": 1, "features_to_samples_ratio": 1.0}

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from gdmix.classes.scores import figures, logits
+from gdmix.backends import Backend, Scored, open_backend
+from gdmix.classes.scores import figures
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.days import find_days, parse_days
 from gdmix.data.joining import JoinedSource, Other
 from gdmix.data.source import Source, open_source
 from gdmix.descent import State, Update
-from gdmix.engines.local import LocalEngine
+from gdmix.engine import Rows
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.history import as_plain
@@ -34,19 +34,16 @@ from gdmix.metrics import Evaluation, Sample
 from gdmix.models.mixed import Mixed
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.schema import Paths
-from gdmix.scoring import Unseen, class_names, score_rows
+from gdmix.scoring import class_names
 from gdmix.selection import Swept
-from gdmix.store.aside import replacing, write_text
+from gdmix.store.aside import write_text
 from gdmix.store.checkpoint import identity
 from gdmix.store.directory import Saved, save_model
 from gdmix.store.loading import load_initial
 from gdmix.store.points import StoredPoints
 from gdmix.store.run import LOG, claimed, finish, make_folder, save_groups
-from gdmix.store.scores import scores_writer
 from gdmix.sweep import Material, gather, require_validation, sweep
-from gdmix.warmup import second_hand, warm_reading, warm_up
-
-_SCORES = "part-00000.parquet"
+from gdmix.warmup import second_hand, shape_of, warm_reading, warm_up
 
 
 class Watcher:
@@ -144,17 +141,25 @@ def train(
     path = Path(options.output)
     require_validation(options, given=bool(options.validation))
     watcher, beside = watcher or Watcher(), beside or Beside()
+    if options.engine == "spark" and type(beside) is not Beside:
+        hint = "write ours, and another project's model from it: `gdmix export`"
+        raise ConfigError(
+            "engine: spark", "another project's run directory is asked for", hint=hint
+        )
     clock = Stopwatch(watcher.stage)
-    engine = LocalEngine(options.threads, watcher.share)
-    with claimed(path, resume=resume, overwrite=overwrite):
+    with (
+        claimed(path, resume=resume, overwrite=overwrite),
+        open_backend(options, watcher.share) as backend,
+    ):
+        engine = backend.engine
         beside.begin(path, replace=resume or overwrite)
         with second_hand(options):
             with clock.stage("kernels"):
                 warm_reading()
             with clock.stage("read"):
-                material, notes = _read(engine, options)
+                material, notes = _read(backend, options)
             with clock.stage("kernels"):
-                warm_up(options, material.train)
+                warm_up(options, partial(shape_of, engine, material.train))
         rows, held_out, indexes = material.train, material.validation, material.indexes
         with clock.stage("read"):
             data = identity(
@@ -165,7 +170,7 @@ def train(
             points.load()
         make_folder(path, resume=resume)
         log = RunLog(path / LOG)
-        log.event("start", rows=rows.rows, resumed=resume)
+        log.event("start", rows=engine.count(rows), resumed=resume)
         for note in notes["days"]:
             log.event("days", note=note)
         for note in notes["joins"]:
@@ -175,13 +180,13 @@ def train(
         observers = [log.update, watcher.update, lambda update, _: spent.append(update.seconds)]
         with clock.stage("train"):
             swept = sweep(engine, options, material, points, observers, [log.point, watcher.point])
-        fitting = sum(spent) - engine.grouping
-        parts = {"group": engine.grouping, "solve": max(0.0, fitting)}
+        fitting = sum(spent) - backend.grouping
+        parts = {"group": backend.grouping, "solve": max(0.0, fitting)}
         clock.split("train", parts, "score")
         with clock.stage("write"):
             model = Mixed(swept.best.parts, indexes, material.statistics)
             run = Run(path, options, model, swept, clock.seconds, notes)
-            _write(run, engine, {"train": rows, "validation": held_out}, beside)
+            _write(run, backend, {"train": rows, "validation": held_out}, beside)
         log.event("finish", seconds=clock.seconds)
     return run
 
@@ -197,23 +202,23 @@ def _initial(options: TrainOptions) -> Initial | None:
     return load_initial(options)
 
 
-def _read(engine: LocalEngine, options: TrainOptions) -> tuple[Material, dict[str, list[str]]]:
+def _read(backend: Backend, options: TrainOptions) -> tuple[Material, dict[str, list[str]]]:
     """Open everything first, so that a wrong validation path costs no time.
 
     Returned with what is read are the notes of `Run`.
     """
     initial = _initial(options)
-    train, notes = _open(options, "train")
-    held_out, more = _open(options, "validation") if options.validation else (None, [])
-    material = gather(engine, options, train, held_out, initial)
+    train, notes = _open(backend, options, "train")
+    held_out, more = _open(backend, options, "validation") if options.validation else (None, [])
+    material = gather(backend.engine, options, train, held_out, initial)
     joined = [source for source in (train, held_out) if isinstance(source, JoinedSource)]
     misfits = [note for source in joined for note in source.notes]
     return material, {"days": [*notes, *more], "joins": misfits}
 
 
-def _open(options: TrainOptions, split: str) -> tuple[Source, list[str]]:
+def _open(backend: Backend, options: TrainOptions, split: str) -> tuple[Source, list[str]]:
     files, notes = _files(options, split)
-    rows = open_source(files, metadata=options.lists or _path(options.metadata))
+    rows = backend.open(files, options.lists or _path(options.metadata))
     if not options.joins:
         return rows, notes
     others = []
@@ -240,9 +245,7 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _write(
-    run: Run, engine: LocalEngine, splits: dict[str, Dataset | None], beside: Beside
-) -> None:
+def _write(run: Run, backend: Backend, splits: dict[str, Rows | None], beside: Beside) -> None:
     best = run.swept.best
     history = [as_plain(update) for update in run.history]
     unseen: dict[str, dict[str, Any]] = {}
@@ -252,9 +255,9 @@ def _write(
     beside.model(run)
     for split, rows in splits.items():
         if rows is not None:
-            unseen[split], table = _write_scores(run, engine, split, rows, beside)
+            unseen[split], found = _write_scores(run, backend, split, rows, beside)
             if run.options.kind.several:
-                classes[split] = _figures(run, rows, table)
+                classes[split] = _figures(run, found)
     metrics = {
         "final": dict(best.update.metrics),
         **run.swept.as_plain(),
@@ -268,33 +271,24 @@ def _write(
 
 
 def _write_scores(
-    run: Run, engine: LocalEngine, split: str, rows: Dataset, beside: Beside
-) -> tuple[dict[str, Any], pa.Table]:
-    found = Unseen()
-    table = score_rows(engine, run.options, run.model, rows, found)
-    if run.options.output_mode != "none":
-        with replacing(run.path / "scores" / split, _SCORES) as aside:
-            aside.mkdir(parents=True)
-            with scores_writer(aside / _SCORES, table.schema) as writer:
-                writer.write_table(table)
-    beside.scores(run, split, rows, table)
+    run: Run, backend: Backend, split: str, rows: Rows, beside: Beside
+) -> tuple[dict[str, Any], Scored]:
+    folder = run.path / "scores" / split if run.options.output_mode != "none" else None
+    found = backend.write_scores(run.options, run.model, rows, folder)
+    if found.table is not None:
+        beside.scores(run, split, rows, found.table)
     if split == "validation" and run.options.save_group_metrics:
-        evaluation = Evaluation(run.options.evaluators, rows, _scores(run, table))
+        evaluation = Evaluation(run.options.evaluators, *found.labelled())
         save_groups(run.path / "metrics", evaluation.group_tables())
     told = {
-        "rows": found.rows,
-        "entities": dict(found.entities),
-        "features": dict(found.features),
+        "rows": found.unseen.rows,
+        "entities": dict(found.unseen.entities),
+        "features": dict(found.unseen.features),
     }
-    return told, table
+    return told, found
 
 
-def _scores(run: Run, table: pa.Table) -> NDArray[np.float64]:
-    if run.options.kind.several:
-        return logits(class_names(run.options, run.model), table)
-    return np.asarray(table["score"].to_numpy())
-
-
-def _figures(run: Run, rows: Dataset, table: pa.Table) -> dict[str, Any]:
-    sample = Sample(rows.label, _scores(run, table), rows.weight)
+def _figures(run: Run, found: Scored) -> dict[str, Any]:
+    rows, score = found.labelled()
+    sample = Sample(rows.label, score, rows.weight)
     return figures(class_names(run.options, run.model), sample)

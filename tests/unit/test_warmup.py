@@ -1,7 +1,5 @@
 """Kernels are compiled before a run is timed: those of its own options, and no others."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +11,7 @@ from gdmix.glm import groups
 from gdmix.glm.constrained import solve_constrained_entities
 from gdmix.glm.entity_variance import entity_variances
 from gdmix.jit import cache_directory
-from gdmix.warmup import compile_backwards, second_hand, warm_up
+from gdmix.warmup import Shape, compile_backwards, second_hand, warm_up
 
 FIXED = FixedEffect(features=["age"])
 PLAIN = RandomEffect("user", features=["age"])
@@ -62,10 +60,10 @@ def test_the_optimizer_is_that_asked_for(monkeypatch):
 
 
 def test_the_rows_tell_what_auto_stands_for_and_what_is_full(monkeypatch):
-    rows = SimpleNamespace(full={"g": True}, shards={"g": SimpleNamespace(width=1000)})
+    shapes = {"g": Shape(1000, full=True)}
     seen = []
     monkeypatch.setattr("gdmix.warmup.descend", lambda engine, plan, *rows: seen.append(plan))
-    warm_up(ModelOptions(label="click", coordinates={"g": FIXED}), rows)
+    warm_up(ModelOptions(label="click", coordinates={"g": FIXED}), shapes.__getitem__)
     (found,) = seen[0].coordinates.values()
     assert found.optimizer == "lbfgs"
     assert [feature.column for feature in found.features] == ["x"]

@@ -54,6 +54,13 @@ def train(
     detext: Annotated[
         str | None, typer.Option(help="DeText's arguments, or @FILE that holds them.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Where the rows lie: `local` or `spark`.")
+    ] = None,
+    master: Annotated[
+        str | None,
+        typer.Option(help="Spark's master: `spark://...`, `yarn`, `k8s://...`, `local[2]`."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was cut off.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace the run at the output.")] = False,
     quiet: Quiet = False,
@@ -64,7 +71,9 @@ def train(
     from gdmix.cli.training import chosen, run_training
 
     imports = time.perf_counter() - started
-    asked = chosen(config, config_option, photon, detext, tuple(set_ or ()))
+    told = {"engine": engine, "spark.master": master}
+    sets = [f"{option}={value}" for option, value in told.items() if value is not None]
+    asked = chosen(config, config_option, photon, detext, (*(set_ or ()), *sets))
     run_training(asked, Output(quiet, as_json), resume=resume, overwrite=overwrite, imports=imports)
 
 

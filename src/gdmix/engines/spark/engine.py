@@ -171,6 +171,16 @@ class SparkEngine:
         """Refuse: what takes whole parts of the rows is trained on one machine."""
         raise _needs_one_machine()
 
+    def with_features(
+        self,
+        rows: SparkRows,
+        shard: str,
+        positions: NDArray[np.int32],
+        function: Callable[[Dataset], NDArray[np.float32]],
+    ) -> SparkRows:
+        """Refuse: what networks make of rows is known on one machine."""
+        raise _needs_one_machine()
+
     def gathered(self, rows: SparkRows, column: SparkColumn) -> tuple[Dataset, Floats]:
         """Refuse: rows stay on the executors."""
         raise _needs_one_machine()
