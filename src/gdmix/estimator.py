@@ -9,10 +9,11 @@ from typing import Any, Self, get_args
 import pyarrow as pa
 
 from gdmix.config import ModelOptions
+from gdmix.data.frames import is_spark
 from gdmix.data.joining import JoinedSource, Misfit, Other
-from gdmix.data.reading import read
-from gdmix.data.source import Data, open_source
+from gdmix.data.source import Data, Source, open_source
 from gdmix.descent import Observer
+from gdmix.engine import Engine
 from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError, ModelError
 from gdmix.history import as_plain
@@ -95,7 +96,8 @@ class MixedModel:
 
         Parameters
         ----------
-        train : path, glob, folder, list of these, or table
+        train : path, glob, folder, list of these, table, or Spark data frame
+            Rows of a Spark data frame stay where they are: its executors train.
         validation : the same, optional
             Metrics are evaluated on it after every update.
         observers : iterable of callable
@@ -116,9 +118,9 @@ class MixedModel:
             raise ConfigError("label", "required option is missing", "the response column")
         require_validation(options, given=validation is not None)
         begin = self._initial(initial)
-        held_out = None if validation is None else open_source(validation, "validation")
-        engine = LocalEngine(self.threads)
-        material = gather(engine, options, open_source(train, "train"), held_out, begin)
+        engine, (rows, held_out) = self._opened({"train": train, "validation": validation})
+        assert rows is not None
+        material = gather(engine, options, rows, held_out, begin)
         swept = sweep(engine, options, material, observers=observers)
         best = swept.best
         self.model_ = Mixed(best.parts, material.indexes, material.statistics)
@@ -135,19 +137,24 @@ class MixedModel:
 
         Returns
         -------
-        pyarrow.Table, or a pandas or polars frame when `data` is one
+        pyarrow.Table, or a pandas, polars or Spark data frame when `data` is one
             Columns ``uid``, ``score``, ``probability`` (or ``mean``, ``margin``: by the task),
             ``score_<coordinate>`` for every coordinate, ``label`` and ``weight`` where the data
             has them, and the entity columns; a pandas frame keeps its index. Entities and
-            features without a model score 0 and are counted in ``unseen_``. Of several classes
-            there are ``class`` or ``labels``, ``probability_<class>`` and ``logit_<class>`` in
-            place of the scores.
+            features without a model score 0 and are counted in ``unseen_``, but on Spark, where
+            rows are scored later, when somebody looks at them; there is no ``uid`` there unless
+            the model names one. Of several classes there are ``class`` or ``labels``,
+            ``probability_<class>`` and ``logit_<class>`` in place of the scores.
 
         Raises
         ------
         DataError
             The data lacks a column, or holds a value that cannot be scored.
         """
+        if is_spark(data):
+            from gdmix.onspark import predict
+
+            return predict(data, self.options_, self._fitted())
         self.unseen_ = Unseen()
         source = open_source(data)
         engine = LocalEngine(self.threads)
@@ -187,13 +194,14 @@ class MixedModel:
             asked = metrics if isinstance(metrics, str) else tuple(metrics)
             # the same check, and the same message, as for the option
             options = ModelOptions.parse({**options.plain(), "metrics": asked})
-        source = open_source(data)
+        engine, (source,) = self._opened({"data": data})
+        assert source is not None
         # what may be null may as well not be there
         lenient = ("weight", "offset") if options.null_defaults else ()
         options = without_absent(options, source, ("uid", *lenient))
-        rows, _ = read(source, options.evaluation_layout(), model.indexes)
-        score = total_scores(LocalEngine(self.threads), options, model, rows)
-        return Evaluation(options.evaluators, rows, score)
+        rows, _ = engine.read(source, options.evaluation_layout(), model.indexes)
+        score = total_scores(engine, options, model, rows)
+        return Evaluation(options.evaluators, *engine.labelled(rows, score))
 
     def save(self, path: str | Path) -> None:
         """Write a model directory; it appears whole or not at all."""
@@ -244,6 +252,15 @@ class MixedModel:
         found.options_ = loaded
         found.model_, found.history_ = model, history
         return found
+
+    def _opened(self, given: Mapping[str, Data]) -> tuple[Engine, list[Source | None]]:
+        """Return an engine for tables, by their names in messages, and the tables opened."""
+        if any(is_spark(data) for data in given.values()):
+            from gdmix.onspark import opened
+
+            return opened(given)
+        tables = [None if data is None else open_source(data, name) for name, data in given.items()]
+        return LocalEngine(self.threads), tables
 
     def _initial(self, given: MixedModel | None) -> Initial | None:
         if given is None:

@@ -18,18 +18,21 @@ import pyarrow as pa
 
 from gdmix.backends import Scored
 from gdmix.config import ModelOptions
+from gdmix.data.decoded import Decoding
+from gdmix.data.frames import is_spark
 from gdmix.data.paths import files_of
-from gdmix.data.source import Source, open_source
+from gdmix.data.source import Data, Source, open_source
+from gdmix.engines.local import LocalEngine
 from gdmix.engines.spark.answers import Answer, Record
 from gdmix.engines.spark.columns import SparkColumn, Sum
 from gdmix.engines.spark.engine import SparkEngine
 from gdmix.engines.spark.rows import Numbering, SparkRows, load
-from gdmix.engines.spark.sources import SparkFrame
+from gdmix.engines.spark.sources import Batches, SparkFrame
 from gdmix.errors import ConfigError, MissingExtraError, RunError
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 from gdmix.schema import Lists, Spark
-from gdmix.scoring import Unseen, scores_table
+from gdmix.scoring import Unseen, score_source, scores_table, without_absent
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -213,3 +216,64 @@ def _tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             if answer.fails:
                 raise answer.error or RuntimeError("arrays of a partition are gone")
             yield from answer.value.to_batches()
+
+
+def opened(given: Mapping[str, Data]) -> tuple[SparkEngine, list[Source | None]]:
+    """Return the engine of data frames, by their names in messages, and the frames opened.
+
+    Raises
+    ------
+    ConfigError
+        Some are no Spark data frames; or they are of Spark Connect, which has no RDDs.
+    """
+    frames = {name: data for name, data in given.items() if data is not None}
+    for name, frame in frames.items():
+        if not is_spark(frame):
+            raise ConfigError(
+                name, f"found {type(frame).__name__}", "a Spark data frame, as others"
+            )
+        if ".connect." in type(frame).__module__:
+            hint = "train in a classic session (spark-submit); `predict` works over Connect"
+            raise ConfigError(name, "a data frame of Spark Connect has no RDDs", hint=hint)
+    engine = SparkEngine(next(iter(frames.values())).sparkSession)
+    return engine, [
+        None if data is None else SparkFrame(data, name) for name, data in given.items()
+    ]
+
+
+def predict(frame: DataFrame, options: ModelOptions, model: Mixed) -> DataFrame:
+    """Return a data frame of scores, made batch by batch on the executors.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Classic or of Spark Connect.
+    options, model
+        The fitted model.
+    """
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    source = SparkFrame(frame)
+    options = without_absent(options, source, ("label", "weight", "uid"))
+    decoding = Decoding(source, options.layout(), label=False, indexes=model.indexes)
+    names = decoding.names
+    if options.label is not None:
+        names = list(dict.fromkeys([*names, options.label]))
+    score = partial(_scored, options, model, source.schema)
+    schema = next(score(iter(()))).schema
+    return source.select(names).mapInArrow(score, from_arrow_schema(schema))
+
+
+def _scored(
+    options: ModelOptions,
+    model: Mixed,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """Score the batches of a partition; where there are none, a batch without rows comes out."""
+    source = Batches(schema, batches, "data frame")
+    for table in score_source(LocalEngine(1), options, model, source, Unseen()):
+        if options.uid is None:
+            # rows have no numbers where nobody knows what came before
+            table = table.drop_columns("uid")
+        yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]

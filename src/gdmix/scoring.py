@@ -17,7 +17,7 @@ from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.reading import read_stream
 from gdmix.data.source import Source
-from gdmix.engine import Engine
+from gdmix.engine import Column, Engine, Rows
 from gdmix.models.deep import DeepModel
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
@@ -110,13 +110,13 @@ def scores_table(
     return _table(options, rows, columns, pa.array(rows.label, from_pandas=True), first_row)
 
 
-def total_scores(engine: Engine, options: ModelOptions, model: Mixed, rows: Dataset) -> Floats:
-    """Return the scores of rows: float64[rows], or float64[rows, classes]."""
+def total_scores(engine: Engine, options: ModelOptions, model: Mixed, rows: Rows) -> Column:
+    """Return the scores of rows: a number for each, or float64[rows, classes]."""
     if options.kind.several:
         (part,) = model.parts.values()
         assert isinstance(part, DeepModel)
         return np.asarray(part.scores(engine, rows))
-    return np.asarray(rows.offset + sum(model.scores(engine, rows).values()))
+    return engine.offset(rows) + sum(model.scores(engine, rows).values())
 
 
 def class_names(options: ModelOptions, model: Mixed) -> pa.StringArray:

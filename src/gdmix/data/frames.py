@@ -52,3 +52,8 @@ def _convert(data: Any) -> pa.Table | None:  # noqa: ANN401
     if polars is not None and isinstance(data, polars.DataFrame):
         return data.to_arrow()
     return None
+
+
+def is_spark(data: object) -> bool:
+    """Tell whether data is a Spark data frame, without importing Spark."""
+    return type(data).__module__.startswith("pyspark.sql.")
