@@ -272,8 +272,7 @@ def _scored(
 ) -> Iterator[pa.RecordBatch]:
     """Score the batches of a partition; where there are none, a batch without rows comes out."""
     source = Batches(schema, batches, "data frame")
-    for table in score_source(LocalEngine(1), options, model, source, Unseen()):
-        if options.uid is None:
-            # rows have no numbers where nobody knows what came before
-            table = table.drop_columns("uid")
+    for scores in score_source(LocalEngine(1), options, model, source, Unseen()):
+        # rows have no numbers where nobody knows how many came before
+        table = scores.drop_columns("uid") if options.uid is None else scores
         yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]

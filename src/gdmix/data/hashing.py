@@ -49,7 +49,7 @@ def hash_uids(uids: pa.Array | pa.ChunkedArray | None, rows: int, salt: str) -> 
         for chunk in chunks:
             _hash_texts(chunk, out[first : first + len(chunk)])
             first += len(chunk)
-    return _mix(out ^ _salted(salt))
+    return mix(out ^ _salted(salt))
 
 
 def _texts(uids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -77,7 +77,7 @@ def _salted(salt: str) -> np.uint64:
     return np.uint64(int.from_bytes(digest, "little"))
 
 
-def _mix(values: Hashes) -> Hashes:
+def mix(values: Hashes) -> Hashes:
     """Spread every bit over all others, as the last steps of SplitMix64 do (Steele et al. 2014).
 
     FNV leaves the high bits of short strings nearly alike.

@@ -7,6 +7,8 @@ happens when Spark would rather not wait for the right one. The driver then has 
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -100,9 +102,24 @@ def answering(
     function: Callable[..., Any], dead: Sequence[str], number: int, items: Iterator[Any]
 ) -> Iterator[Answer]:
     """Call ``function(number, *values)`` for a partition; a function of an RDD's partitions."""
-    folders.drop(dead)
+    prepare(dead)
     for item in items:
         answers = flat(item)
         yield failing(answers) or attempt(
             partial(function, number), *(answer.value for answer in answers)
         )
+
+
+def prepare(dead: Sequence[str]) -> None:
+    """Begin a task: remove what nobody needs any more, and spare what lives on from the collector.
+
+    A Python process of Spark's looks for garbage after each task. Modules and compiled kernels are
+    none, and to look through them takes longer than most passes over a partition.
+    """
+    folders.drop(dead)
+    if len(sys.modules) > _frozen.get("modules", 0):
+        _frozen["modules"] = len(sys.modules)
+        gc.freeze()
+
+
+_frozen: dict[str, int] = {}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gdmix.engines.blocks import total
 from gdmix.engines.spark import folders
-from gdmix.engines.spark.answers import Answer, Record, answering, attempt, failing, flat
+from gdmix.engines.spark.answers import Answer, Record, answering, attempt, failing, flat, prepare
 from gdmix.errors import RunError
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _emit(
     number: int,
     items: Iterator[Any],
 ) -> Iterator[tuple[int, tuple[int, Answer]]]:
-    folders.drop(dead)
+    prepare(dead)
     for item in items:
         answers = flat(item)
         wrong = failing(answers)

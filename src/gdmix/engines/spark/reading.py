@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gdmix.data.canonical import in_canonical_order
 from gdmix.data.dataset import Csr, Dataset
 from gdmix.data.decoded import Decoding
 from gdmix.data.hashing import hash_uids
@@ -43,11 +44,14 @@ class Reading(NamedTuple):
         Known features; those of the rows are numbered apart where there are none.
     earlier : dict of shard to pa.StringArray, or None
         Features with which columns must agree.
+    unordered : bool
+        Whether the rows of a partition may come in another order when they are read again.
     """
 
     layout: Layout
     keys: dict[str, pa.StringArray] | None
     earlier: dict[str, pa.StringArray] | None
+    unordered: bool = False
 
 
 class Told(NamedTuple):
@@ -132,9 +136,19 @@ def _packed(
     if partitions is not None:
         now = frame.rdd.getNumPartitions()
         frame = frame.coalesce(partitions) if partitions < now else frame.repartition(partitions)
+    reading = reading._replace(unordered=_is_unordered(frame))
     pack = partial(_pack_batches, reading, name, source.name, source.schema)
     answers = frame.mapInArrow(partial(_in_arrow, pack), "answer binary").rdd
     return cluster.adopt(answers.mapPartitionsWithIndex(partial(_unpickled, pack)), name)
+
+
+def _is_unordered(frame: DataFrame) -> bool:
+    """Tell whether rows may come in another order when they are computed again.
+
+    Spark knows: what came through a shuffle does, what is read from files does not.
+    """
+    level = frame.rdd._jrdd.rdd().outputDeterministicLevel().toString()
+    return str(level) != "DETERMINATE"
 
 
 def _in_arrow(pack: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
@@ -171,7 +185,8 @@ def _pack(reading: Reading, folder: Path, number: int, source: Source) -> None:
         for keys in (reading.keys, reading.earlier)
     )
     part = read_part(source, reading.layout, indexes, earlier)
-    save_rows(folder, part.rows)
+    rows = in_canonical_order(part.rows, part.indexes) if reading.unordered else part.rows
+    save_rows(folder, rows)
     dense = {}
     if indexes is None:
         for at, (shard, index) in enumerate(part.indexes.items()):
@@ -180,7 +195,6 @@ def _pack(reading: Reading, folder: Path, number: int, source: Source) -> None:
                 if terms.ordered and len(terms.keys):
                     dense[shard, column] = len(terms.keys)
         (folder / "terms.pickle").write_bytes(pickle.dumps(part.terms))
-    rows = part.rows
     types = {column: ids.type for column, (ids, _) in rows.entities.items()}
     told = Told(
         rows.rows,
