@@ -1,7 +1,7 @@
 """A training run on a cluster, in the middle of which a worker is killed.
 
-``python -m tests.spark.killed MASTER DATA OUTPUT FOLDER WORKER WHEN``: WHEN is ``fixed``, ``random``
-or ``never``; FOLDER gets what was learnt.
+``python -m tests.spark.killed MASTER DATA FOLDER WORKER WHEN``: WHEN is ``fixed`` or ``random``;
+FOLDER gets what was learnt.
 """
 
 import sys

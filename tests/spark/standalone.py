@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -108,10 +108,8 @@ def _by_threads(pid: int, known: list[int]) -> list[int]:
 
 def kill(pid: int) -> None:
     """Kill a process at once, if it is still there."""
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def kill_worker(pid: int) -> None:

@@ -8,7 +8,7 @@ from gdmix.config import TrainOptions
 from gdmix.coordinates import DeepEffect, ExternalEffect, FixedEffect, RandomEffect
 from gdmix.deep.options import Network, TextEncoder, Training
 from gdmix.options import Options
-from gdmix.schema import Feature, Join, Lists
+from gdmix.schema import Feature, Join, Lists, Spark
 
 _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("A training run", TrainOptions),
@@ -22,6 +22,7 @@ _SECTIONS: tuple[tuple[str, type[Options]], ...] = (
     ("A feature, in `features` or `bags`", Feature),
     ("Columns of other files, in `joins`", Join),
     ("TFRecords whose records are lists, in `lists`", Lists),
+    ("How Spark is used, under `spark`", Spark),
 )
 
 # the others are those of a fixed effect

@@ -29,7 +29,7 @@ from gdmix.engines.spark.sources import Batches, SparkFrame, pieces
 from gdmix.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    pass
+    from pyspark.sql import DataFrame
 
 _TOLD = "told.pickle"
 
