@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.classes.scores import logits
-from gdmix.config import ModelOptions, TrainOptions
+from gdmix.config import ModelOptions
 from gdmix.data.dataset import Dataset
 from gdmix.data.source import Source, open_source
 from gdmix.engine import Engine, Rows
@@ -101,23 +100,3 @@ def _scores(options: ModelOptions, model: Mixed, table: pa.Table) -> Floats:
     if options.kind.several:
         return logits(class_names(options, model), table)
     return np.asarray(table["score"].to_numpy())
-
-
-@contextmanager
-def open_backend(options: TrainOptions, progress: Callable[[float], None]) -> Iterator[Backend]:
-    """Open what `options` ask for, and close it in the end.
-
-    Raises
-    ------
-    MissingExtraError
-        PySpark is not installed.
-    RunError
-        Spark does not start.
-    """
-    if options.engine == "local":
-        yield LocalBackend(LocalEngine(options.threads, progress))
-        return
-    from gdmix.onspark import SparkBackend, open_session
-
-    with open_session(options.spark) as session:
-        yield SparkBackend.of(session, options.spark.partitions)

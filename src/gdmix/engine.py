@@ -9,7 +9,7 @@ or `functools.partial` of one, with all that they need as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,16 +17,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gdmix.data.dataset import Dataset
-from gdmix.data.layout import Layout
-from gdmix.data.reading import Indexes
+from gdmix.data.index import FeatureIndex
 from gdmix.data.sampling import Sampling, Thinning
-from gdmix.data.source import Source
 from gdmix.glm.groups import Outcome
 from gdmix.glm.kernels import Block
 
 Floats = NDArray[np.float64]
 Rows = Any
 Column = Any
+# what solves knows nothing of how tables are read: a `Source` and a `Layout` of `gdmix.data`
+Table = Any
+Layout = Any
 _T = TypeVar("_T")
 
 BlockSum = Callable[..., tuple[Floats, ...]]
@@ -133,12 +134,12 @@ class Engine(Protocol):
 
     def read(
         self,
-        source: Source,
+        source: Table,
         layout: Layout,
-        indexes: Indexes | None = None,
+        indexes: Mapping[str, FeatureIndex] | None = None,
         *,
-        earlier: Indexes | None = None,
-    ) -> tuple[Rows, Indexes]:
+        earlier: Mapping[str, FeatureIndex] | None = None,
+    ) -> tuple[Rows, Mapping[str, FeatureIndex]]:
         """Read labelled rows; see `gdmix.data.reading.read`.
 
         Raises
