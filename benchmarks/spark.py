@@ -78,7 +78,7 @@ def timed(engine, source) -> dict[str, float]:
         times[update.coordinate] = update.seconds
         times[f"{update.coordinate}: objective"] = update.objective
     trace = swept.best.history[0].summary.trace
-    times["global: passes"] = trace[-1].passes if trace else 0
+    times["global: passes"] = trace[-1].evaluations if trace else 0
     return times
 
 

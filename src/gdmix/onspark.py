@@ -70,7 +70,11 @@ def open_session(options: Spark) -> Iterator[SparkSession]:
         builder = builder.master(master)
         if master.startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    for key, value in {**_SETTINGS, **options.config}.items():
+    settings = dict(_SETTINGS)
+    if options.partitions is not None:
+        # files are then read in so many parts, where a shuffle would have to cut them
+        settings["spark.sql.files.minPartitionNum"] = str(options.partitions)
+    for key, value in {**settings, **options.config}.items():
         builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()

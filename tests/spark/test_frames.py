@@ -15,8 +15,8 @@ from gdmix.config import ModelOptions, TrainOptions
 from gdmix.data.source import open_source
 from gdmix.engines.spark.engine import SparkEngine
 from gdmix.engines.spark.sources import SparkFrame
-from gdmix.errors import ConfigError, DataError
-from gdmix.workflow import train
+from gdmix.errors import ConfigError, DataError, RunError
+from gdmix.workflow import Watcher, train
 from tests.made_up import table
 from tests.spark.agreement import on_local, require_equal, trained
 
@@ -161,6 +161,59 @@ def test_a_missing_column_and_an_empty_frame_are_told(spark):
         MixedModel(**OPTIONS).fit(frame.drop("user_id"))
     with pytest.raises(DataError, match="no rows"):
         MixedModel(**OPTIONS).fit(frame.filter("age > 1e9"))
+
+
+class Stopping(Watcher):
+    """Stops a run after its first update."""
+
+    def update(self, update, state):
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_was_stopped_goes_on(spark, tmp_path):
+    pq.write_table(ROWS, tmp_path / "rows.parquet")
+    options = TrainOptions(
+        **OPTIONS,
+        train=str(tmp_path / "rows.parquet"),
+        output=str(tmp_path / "run"),
+        report=False,
+        engine="spark",
+        spark={"partitions": 2},
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(options, watcher=Stopping())
+    heard = []
+    again = Watcher()
+    again.update = lambda update, state: heard.append(update.coordinate)
+    run = train(options, resume=True, watcher=again)
+    assert heard == ["per-user"]
+    local = MixedModel(**OPTIONS).fit(ROWS)
+    for name, part in local.model_.parts.items():
+        held, found = (getattr(one, "table", one) for one in (part, run.model.parts[name]))
+        np.testing.assert_allclose(found.coefficients, held.coefficients, atol=1e-7)
+
+
+def test_a_task_that_fails_for_good_is_one_error(spark):
+    engine = SparkEngine(spark, 2)
+    layout = ModelOptions(**OPTIONS).layout()
+    rows, _ = engine.read(SparkFrame(spark.createDataFrame(ROWS)), layout)
+    with pytest.raises(RunError, match="dies"):
+        engine.cluster.run([rows.stored], _dies)
+
+
+def _dies(number, record):
+    raise RuntimeError("this task dies")
+
+
+def test_uids_are_unique_over_all_partitions(spark):
+    strict = {**OPTIONS, "unique_uid": True}
+    half = spark.createDataFrame(ROWS.slice(0, 300))
+    other = spark.createDataFrame(ROWS.slice(299, 300))
+    with pytest.raises(DataError, match="uid 299 is there twice"):
+        MixedModel(**strict).fit(half.coalesce(1).union(other.coalesce(1)))
+    engine, layout = SparkEngine(spark, 3), ModelOptions(**strict).layout()
+    rows, _ = engine.read(SparkFrame(spark.createDataFrame(ROWS)), layout)
+    assert engine.count(rows) == len(ROWS)
 
 
 def test_frames_of_two_kinds_are_refused(spark):

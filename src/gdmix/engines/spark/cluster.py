@@ -150,7 +150,7 @@ class Cluster:
             Arrays are missing however often they are made.
         """
         for again in range(_TRIES):
-            answers: list[Answer] = rdd.collect()
+            answers = _collected(rdd)
             wrong = next((each.error for each in answers if each.error is not None), None)
             if wrong is not None:
                 raise wrong
@@ -215,6 +215,28 @@ class Cluster:
         flat_ = np.concatenate(self.collect(self.each(parts, _total_of_senders)))
         pieces = np.split(flat_, np.cumsum(sizes)[:-1])
         return tuple(piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True))
+
+
+def _collected(rdd: RDD[Any]) -> list[Answer]:
+    """Return the answers of a job.
+
+    Raises
+    ------
+    RunError
+        Spark gave up: a task failed as often as it may.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        return list(rdd.collect())
+    except (Py4JJavaError, PySparkException) as error:
+        # a traceback ends with what went wrong
+        lines = [line for line in str(error).splitlines() if line and not line[0].isspace()]
+        hint = "more memory beside the heap (spark.executor.memoryOverhead), or more partitions, "
+        hint += "where a Python worker was killed; the log of the executor tells more"
+        problem = f"a task failed again and again: {lines[-1] if lines else error}"
+        raise RunError("Spark", problem, hint=hint) from error
 
 
 def packing(

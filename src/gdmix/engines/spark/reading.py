@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gdmix.data.canonical import in_canonical_order
 from gdmix.data.dataset import Csr, Dataset
@@ -24,7 +25,7 @@ from gdmix.data.vocabulary import Vocabulary
 from gdmix.engines.spark import folders
 from gdmix.engines.spark.answers import Answer, Record, attempt
 from gdmix.engines.spark.cluster import Cluster, Stored, packing
-from gdmix.engines.spark.rows import SparkRows, save_renumbered
+from gdmix.engines.spark.rows import SparkRows, load, save_renumbered
 from gdmix.engines.spark.sources import Batches, SparkFrame, pieces
 from gdmix.errors import ConfigError, DataError
 
@@ -100,6 +101,8 @@ def read_rows(
         stored = cluster.store([stored], partial(_renumber, keys), parents=[stored])
     told: list[Told] = cluster.run([stored], _tell)
     _require_agreement(source, told)
+    if layout.columns.unique_uid and layout.columns.uid is not None:
+        _require_unique(cluster, stored, source, layout.columns.uid)
     first = told[0]
     rows = SparkRows(
         stored,
@@ -281,6 +284,40 @@ def _distinct(
         new = vocabulary.keys().slice(before)
         out[shard, column] = Terms(pa.concat_arrays([new]), any(t.ordered for t in mine))
     return out
+
+
+def _require_unique(cluster: Cluster, stored: Stored, source: Source, column: str) -> None:
+    """Check that no uid is in two partitions; each has looked through its own.
+
+    Raises
+    ------
+    DataError
+        Names one.
+    """
+    targets = stored.rdd.getNumPartitions()
+    sent = cluster.exchange(stored.rdd, partial(_emit_uids, targets), targets)
+    again = [uid for uid in cluster.collect(cluster.each(sent, _repeated)) if uid is not None]
+    if again:
+        hint = "remove the duplicate, or set unique_uid: false"
+        problem = f"uid {again[0]!r} is there twice"
+        where = f"{source.name}, column {column!r}"
+        raise DataError(where, problem, "unique uids (unique_uid: true)", hint)
+
+
+def _emit_uids(targets: int, number: int, record: Record) -> Iterator[tuple[int, pa.Array]]:
+    """Send each uid to the partition that its hash names."""
+    rows = load(record)
+    assert rows.uid is not None
+    goes = hash_uids(rows.uid, rows.rows, "") % np.uint64(targets)
+    for target in range(targets):
+        yield target, rows.uid.filter(pa.array(goes == target))
+
+
+def _repeated(number: int, found: list[tuple[int, pa.Array]]) -> object:
+    """Return a uid that came from two partitions, if there is one."""
+    counts = pc.value_counts(pa.chunked_array([uids for _, uids in found]))
+    several = counts.filter(pc.greater(counts.field("counts"), 1))
+    return several[0]["values"].as_py() if len(several) else None
 
 
 def _require_agreement(source: Source, told: Sequence[Told]) -> None:
