@@ -9,8 +9,6 @@ run/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -19,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from gdmix.backends import Backend, LocalBackend, Scored
+from gdmix.backends import Backend, Scored
 from gdmix.classes.scores import figures
 from gdmix.config import TrainOptions
 from gdmix.data.dataset import Dataset
@@ -28,14 +26,13 @@ from gdmix.data.joining import JoinedSource, Other
 from gdmix.data.source import Source, open_source
 from gdmix.descent import State, Update
 from gdmix.engine import Rows
-from gdmix.engines.local import LocalEngine
 from gdmix.errors import ConfigError
 from gdmix.grid import Point
 from gdmix.history import as_plain
 from gdmix.initial import Initial
 from gdmix.metrics import Evaluation, Sample
 from gdmix.models.mixed import Mixed
-from gdmix.onspark import SparkBackend, open_session
+from gdmix.opening import open_backend
 from gdmix.runlog import RunLog, Stopwatch
 from gdmix.schema import Paths
 from gdmix.scoring import class_names
@@ -153,7 +150,7 @@ def train(
     clock = Stopwatch(watcher.stage)
     with (
         claimed(path, resume=resume, overwrite=overwrite),
-        _opened_backend(options, watcher.share) as backend,
+        open_backend(options, watcher.share) as backend,
     ):
         engine = backend.engine
         beside.begin(path, replace=resume or overwrite)
@@ -193,24 +190,6 @@ def train(
             _write(run, backend, {"train": rows, "validation": held_out}, beside)
         log.event("finish", seconds=clock.seconds)
     return run
-
-
-@contextmanager
-def _opened_backend(options: TrainOptions, progress: Callable[[float], None]) -> Iterator[Backend]:
-    """Open what `options` ask for, and close it in the end.
-
-    Raises
-    ------
-    MissingExtraError
-        PySpark is not installed.
-    RunError
-        Spark does not start.
-    """
-    if options.engine == "local":
-        yield LocalBackend(LocalEngine(options.threads, progress))
-        return
-    with open_session(options.spark) as session:
-        yield SparkBackend.of(session, options.spark.partitions)
 
 
 def _initial(options: TrainOptions) -> Initial | None:

@@ -14,19 +14,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gdmix.data.dataset import Dataset, EntityColumn
+from gdmix.data.dataset import Dataset
 from gdmix.data.layout import Layout
-from gdmix.data.reading import Indexes, unified
+from gdmix.data.reading import Indexes
 from gdmix.data.sampling import Thinning
 from gdmix.data.source import Source
 from gdmix.engine import BlockMap, BlockSum, EntityTable, Grouping, Run
 from gdmix.engines.blocks import loss_of_block
-from gdmix.engines.spark import regrouping, work
-from gdmix.engines.spark.answers import Answer
+from gdmix.engines.spark import groups, regrouping, work
 from gdmix.engines.spark.cluster import Cluster, Stored
 from gdmix.engines.spark.columns import SparkColumn
 from gdmix.engines.spark.reading import read_rows
-from gdmix.engines.spark.rows import SparkRows
+from gdmix.engines.spark.rows import SparkRows, together
 from gdmix.engines.spark.tables import cut, cut_ids, joined
 from gdmix.errors import ConfigError
 from gdmix.glm.kernels import Block
@@ -188,7 +187,7 @@ class SparkEngine:
     def labelled(self, rows: SparkRows, column: SparkColumn) -> tuple[Dataset, Floats]:
         """Return labels, weights and entities of all rows, and a column, on the driver."""
         if "labelled" not in rows.kept:
-            rows.kept["labelled"] = _together(self.cluster.run([rows.stored], work.labelled_part))
+            rows.kept["labelled"] = together(self.cluster.run([rows.stored], work.labelled_part))
         sources = [rows.stored, *column.stored]
         values = self.cluster.run(sources, partial(work.values_part, column.sum))
         return rows.kept["labelled"], np.concatenate(values)
@@ -205,7 +204,9 @@ class SparkEngine:
     ) -> tuple[EntityTable, SparkColumn]:
         """Call `function` on runs of whole entities; see `Engine.group`."""
         cluster, targets = self.cluster, rows.partitions
-        grouped = self._grouped(rows, by, known)
+        started = time.perf_counter()
+        grouped = groups.grouped(cluster, rows, by, known)
+        self.grouping += time.perf_counter() - started
         emit = partial(regrouping.emit_column, by.entity, targets, offset.sum)
         offsets = cluster.exchange(cluster.beside([rows.stored, *offset.stored]), emit, targets)
         slices = [
@@ -224,7 +225,7 @@ class SparkEngine:
         """Return the score of each row by its entity's model; see `Engine.entity_scores`."""
         cluster, targets = self.cluster, rows.partitions
         slices = cluster.deal(cut(table, intercept, targets))
-        there = cluster.zipped(self._regrouped(rows, entity, shard).rdd, slices)
+        there = cluster.zipped(groups.regrouped(cluster, rows, entity, shard).rdd, slices)
         emit = partial(regrouping.emit_scores, entity, shard, intercept)
         back = cluster.exchange(there, emit, rows.partitions)
         write = partial(regrouping.save_scores, entity, targets)
@@ -233,7 +234,7 @@ class SparkEngine:
     def strangers(self, rows: SparkRows, entity: str, known: pa.Array) -> int:
         """Return how many rows are of entities that are not in `known`."""
         shard = next((key[2] for key in rows.kept if key[:2] == ("regrouped", entity)), None)
-        regrouped = self._regrouped(rows, entity, shard or next(iter(rows.widths)))
+        regrouped = groups.regrouped(self.cluster, rows, entity, shard or next(iter(rows.widths)))
         slices = self.cluster.deal(cut_ids(known, rows.partitions))
         there = self.cluster.zipped(regrouped.rdd, slices)
         counts = self.cluster.each(there, partial(regrouping.count_strangers, entity))
@@ -269,66 +270,14 @@ class SparkEngine:
             self._plain[column] = _column(stored)
         return self._plain[column]
 
-    def _regrouped(self, rows: SparkRows, entity: str, shard: str, *, uids: bool = False) -> Stored:
-        key = ("regrouped", entity, shard)
-        # rows with uids serve those who need none
-        for has in (True, uids):
-            if (*key, has) in rows.kept:
-                found: Stored = rows.kept[*key, has]
-                return found
-        targets = rows.partitions
-        emit = partial(
-            regrouping.emit_rows, entity, shard, targets, rows.numbering if uids else None
-        )
-        sent = self.cluster.exchange(rows.stored.rdd, emit, targets)
-        write = partial(regrouping.save_regrouped, entity, shard)
-        rows.kept[*key, uids] = self.cluster.store(sent, write)
-        return self._regrouped(rows, entity, shard, uids=uids)
-
-    def _grouped(self, rows: SparkRows, by: Grouping, known: pa.Array | None) -> Stored:
-        key = ("grouped", by)
-        known = known if by.sampling.spare_new else None
-        # what is known holds for a whole descent: one array, not many equal ones
-        if key not in rows.kept or rows.kept[key][0] is not known:
-            started = time.perf_counter()
-            uids = by.sampling.upper is not None
-            regrouped = self._regrouped(rows, by.entity, by.shard, uids=uids)
-            stored = self.cluster.store([regrouped], partial(regrouping.save_grouped, by, known))
-            self.cluster.run([stored], _nothing)
-            rows.kept[key] = known, stored
-            self.grouping += time.perf_counter() - started
-        grouped: Stored = rows.kept[key][1]
-        return grouped
-
 
 _NO_ROWS = Block(
     np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0)
 )
 
 
-def _nothing(number: int, record: Answer) -> None:
-    """Have a partition made."""
-
-
 def _column(stored: Stored) -> SparkColumn:
     return SparkColumn({stored: 1.0})
-
-
-def _together(parts: Sequence[Dataset]) -> Dataset:
-    """Return the rows of all partitions as one data set."""
-    entities: dict[str, EntityColumn] = {}
-    for name in parts[0].entities:
-        columns = [part.entities[name] for part in parts]
-        coded = [pa.DictionaryArray.from_arrays(pa.array(codes), ids) for ids, codes in columns]
-        entities[name] = unified(coded)
-    return Dataset(
-        sum(part.rows for part in parts),
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.weight for part in parts]),
-        np.concatenate([part.offset for part in parts]),
-        has_label=parts[0].has_label,
-        entities=entities,
-    )
 
 
 def _needs_one_machine() -> ConfigError:

@@ -16,15 +16,15 @@ from gdmix.data.canonical import in_canonical_order
 from gdmix.data.dataset import Csr, Dataset
 from gdmix.data.decoded import Decoding
 from gdmix.data.hashing import hash_uids
-from gdmix.data.index import FeatureIndex, Terms
+from gdmix.data.index import FeatureIndex
 from gdmix.data.layout import Layout
 from gdmix.data.packed import load_column, load_rows, save_column, save_rows
 from gdmix.data.reading import Indexes, read_part
 from gdmix.data.source import FileSource, Source
-from gdmix.data.vocabulary import Vocabulary
 from gdmix.engines.spark import folders
 from gdmix.engines.spark.answers import Answer, Record, attempt
 from gdmix.engines.spark.cluster import Cluster, Stored, packing
+from gdmix.engines.spark.indexing import TERMS, index_of
 from gdmix.engines.spark.rows import SparkRows, load, save_renumbered
 from gdmix.engines.spark.sources import Batches, SparkFrame, pieces
 from gdmix.errors import ConfigError, DataError
@@ -94,7 +94,7 @@ def read_rows(
     reading = Reading(layout, _keys(indexes), _keys(earlier))
     stored = _packed(cluster, source, names, reading, partitions)
     if indexes is None:
-        indexes = _index(cluster, stored, layout)
+        indexes = index_of(cluster, stored, layout)
         for shard, index in (earlier or {}).items():
             indexes[shard] = index.extended(indexes[shard])
         keys = [indexes[shard].keys for shard in layout.shards]
@@ -197,7 +197,7 @@ def _pack(reading: Reading, folder: Path, number: int, source: Source) -> None:
             for column, terms in enumerate(part.terms[shard]):
                 if terms.ordered and len(terms.keys):
                     dense[shard, column] = len(terms.keys)
-        (folder / "terms.pickle").write_bytes(pickle.dumps(part.terms))
+        (folder / TERMS).write_bytes(pickle.dumps(part.terms))
     types = {column: ids.type for column, (ids, _) in rows.entities.items()}
     told = Told(
         rows.rows,
@@ -230,60 +230,6 @@ def _renumber(keys: Sequence[pa.StringArray], folder: Path, number: int, record:
     save_renumbered(folder, base, full)
     told = _tell(number, record)._replace(full=full.full)
     (folder / _TOLD).write_bytes(pickle.dumps(told))
-
-
-def _index(cluster: Cluster, stored: Stored, layout: Layout) -> dict[str, FeatureIndex]:
-    """Return the features of all partitions, in the order of the local engine."""
-    targets = stored.rdd.getNumPartitions()
-    sent = cluster.exchange(stored.rdd, partial(_emit_keys, targets), targets)
-    found: dict[tuple[str, int], list[Terms]] = {}
-    for part in cluster.collect(cluster.each(sent, _distinct)):
-        for place, terms in part.items():
-            found.setdefault(place, []).append(terms)
-    indexes = {}
-    for shard, features in layout.shards.items():
-        columns = [_joined(found.get((shard, number), [])) for number in range(len(features))]
-        indexes[shard], _ = FeatureIndex.build(columns)
-    return indexes
-
-
-def _joined(parts: Sequence[Terms]) -> Terms:
-    keys = pa.concat_arrays([pa.array([], pa.string()), *(part.keys for part in parts)])
-    return Terms(keys, any(part.ordered for part in parts))
-
-
-def _emit_keys(
-    targets: int, number: int, record: Record
-) -> Iterator[tuple[int, list[tuple[str, int, Terms]]]]:
-    """Send each key to the partition that its hash names."""
-    told: dict[str, list[Terms]] = pickle.loads((record.open() / "terms.pickle").read_bytes())
-    sent: list[list[tuple[str, int, Terms]]] = [[] for _ in range(targets)]
-    for shard, columns in told.items():
-        for column, (keys, ordered) in enumerate(columns):
-            hashes = hash_uids(keys, len(keys), "") % np.uint64(targets)
-            for target in range(targets):
-                mine = keys.filter(pa.array(hashes == target))
-                if len(mine):
-                    sent[target].append((shard, column, Terms(mine, ordered)))
-    yield from enumerate(sent)
-
-
-def _distinct(
-    number: int, found: list[tuple[int, list[tuple[str, int, Terms]]]]
-) -> dict[tuple[str, int], Terms]:
-    """Return each key once, with the first column of its shard that held it."""
-    parts = [part for _, sent in found for part in sent]
-    known: dict[str, Vocabulary] = {}
-    out: dict[tuple[str, int], Terms] = {}
-    for shard, column in sorted({(shard, column) for shard, column, _ in parts}):
-        vocabulary = known.setdefault(shard, Vocabulary())
-        before = len(vocabulary)
-        mine = [terms for *place, terms in parts if place == [shard, column]]
-        for terms in mine:
-            vocabulary.add(terms.keys)
-        new = vocabulary.keys().slice(before)
-        out[shard, column] = Terms(pa.concat_arrays([new]), any(t.ordered for t in mine))
-    return out
 
 
 def _require_unique(cluster: Cluster, stored: Stored, source: Source, column: str) -> None:

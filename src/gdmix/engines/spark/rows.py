@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gdmix.data.dataset import Dataset
+from gdmix.data.dataset import Dataset, EntityColumn
 from gdmix.data.packed import load_rows, save_indices
+from gdmix.data.reading import unified
 from gdmix.engines.spark.answers import Record
 from gdmix.engines.spark.cluster import Stored
 
@@ -107,3 +109,20 @@ def save_renumbered(folder: Path, base: Path, rows: Dataset) -> None:
     """Write other indices for the rows in `base`."""
     save_indices(folder, rows.shards)
     (folder / "base").write_text(str(base), encoding="utf-8")
+
+
+def together(parts: Sequence[Dataset]) -> Dataset:
+    """Return the rows of all partitions as one data set."""
+    entities: dict[str, EntityColumn] = {}
+    for name in parts[0].entities:
+        columns = [part.entities[name] for part in parts]
+        coded = [pa.DictionaryArray.from_arrays(pa.array(codes), ids) for ids, codes in columns]
+        entities[name] = unified(coded)
+    return Dataset(
+        sum(part.rows for part in parts),
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+        np.concatenate([part.offset for part in parts]),
+        has_label=parts[0].has_label,
+        entities=entities,
+    )
