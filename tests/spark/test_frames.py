@@ -1,5 +1,6 @@
 """Spark data frames, files, folders that vanish, and data that is wrong."""
 
+import gc
 import json
 import os
 import shutil
@@ -124,6 +125,34 @@ def test_folders_that_vanish_are_made_anew(spark):
     assert engine.digest(rows, uids=True) == digest
     after = engine.labelled(rows, ones)
     np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_columns_that_nobody_needs_are_removed(spark):
+    engine = SparkEngine(spark, 2)
+    rows, _ = engine.read(SparkFrame(spark.createDataFrame(ROWS)), ModelOptions(**OPTIONS).layout())
+    column = engine.offset(rows) + 1.0
+    taken = engine.map(_first_column, rows, "global", (column,))
+    engine.labelled(rows, taken)
+    before = set(engine.cluster.run([rows.stored], _folders)[0])
+    name = Path(engine.cluster.run(list(taken.stored), _place)[0]).parent.name
+    assert name in before
+    del taken, column
+    gc.collect()
+    assert name not in engine.cluster.run([rows.stored], _folders)[0]
+    # what the rows themselves need is still there
+    assert engine.labelled(rows, engine.offset(rows))[1].tolist() == [0.0] * len(ROWS)
+
+
+def _first_column(block, column):
+    return column
+
+
+def _place(number, record):
+    return record.folder
+
+
+def _folders(number, record):
+    return os.listdir(Path(record.folder).parents[1])
 
 
 def _homes(number, record):

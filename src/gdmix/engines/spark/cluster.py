@@ -51,7 +51,7 @@ class Stored:
         self._level = StorageLevel.MEMORY_AND_DISK
         self.rdd = _apart(rdd).persist(self._level)
         self._parents = tuple(parents)
-        weakref.finalize(self, _forget, self.rdd, cluster.dead, name)
+        weakref.finalize(self, _forget, self.rdd, name, cluster.released, cluster.dead)
 
     def renew(self, *, keep: bool) -> None:
         """Have the records made anew by the next job, and kept or not."""
@@ -71,11 +71,14 @@ def _apart(rdd: RDD[Any]) -> RDD[Any]:
     return rdd._reserialize(BatchedSerializer(CPickleSerializer(), 1))
 
 
-def _forget(rdd: RDD[Any], dead: list[str], name: str) -> None:
+def _forget(rdd: RDD[Any], name: str, released: list[RDD[Any]], dead: list[str]) -> None:
+    """Note what is not needed any more; the next job sees to it.
+
+    A finalizer may run in the middle of a call to the JVM, where no other can be made.
+    """
+    released.append(rdd)
     dead.append(name)
     del dead[:-_DEAD]
-    if rdd.ctx._jsc is not None:
-        rdd.unpersist()
 
 
 class Cluster:
@@ -88,6 +91,7 @@ class Cluster:
 
     def __init__(self, context: SparkContext) -> None:
         self.context = context
+        self.released: list[RDD[Any]] = []
         self.dead: list[str] = []
         self._stored: weakref.WeakSet[Stored] = weakref.WeakSet()
 
@@ -136,6 +140,8 @@ class Cluster:
 
     def each(self, rdd: RDD[Any], function: Callable[..., Any]) -> RDD[Any]:
         """Return the answers of ``function(number, *values)`` for every partition."""
+        while self.released:
+            self.released.pop().unpersist()
         work = partial(answering, function, tuple(self.dead))
         return rdd.mapPartitionsWithIndex(work, preservesPartitioning=True)
 
