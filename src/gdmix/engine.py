@@ -188,6 +188,7 @@ class Engine(Protocol):
 
     def tell(self, share: float, note: str = "") -> None:
         """Hear from a long update which share of it is done, and what it says of itself."""
+
     def offset(self, rows: Rows) -> Column:
         """Return the offset that the data gives."""
 

@@ -12,7 +12,9 @@ from gdmix.onspark import SparkBackend, open_session
 
 
 @contextmanager
-def open_backend(options: TrainOptions, progress: Callable[[float], None]) -> Iterator[Backend]:
+def open_backend(
+    options: TrainOptions, progress: Callable[[float, str], None]
+) -> Iterator[Backend]:
     """Open what `options` ask for, and close it in the end.
 
     Raises

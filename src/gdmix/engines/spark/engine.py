@@ -159,6 +159,9 @@ class SparkEngine:
         write = partial(work.map_part, function, operands)
         return _column(self.cluster.store(sources, write, column=True))
 
+    def tell(self, share: float, note: str = "") -> None:
+        """Hear how far an update is, and keep it: Spark tells of its jobs itself."""
+
     def offset(self, rows: SparkRows) -> SparkColumn:
         """Return the offset that the data gives."""
         if "offset" not in rows.kept:
