@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from gdmix.engines.spark.columns import SparkColumn, Sum
 from gdmix.engines.spark.engine import SparkEngine
 from gdmix.engines.spark.rows import Numbering, SparkRows, load
 from gdmix.engines.spark.sources import Batches, SparkFrame
-from gdmix.errors import ConfigError, MissingExtraError, RunError
+from gdmix.errors import ConfigError, DataError, MissingExtraError, RunError
 from gdmix.models.entity import EntityModel
 from gdmix.models.mixed import Mixed
 from gdmix.schema import Lists, Spark
@@ -120,12 +121,12 @@ class SparkBackend:
         paths = [str(path) for path in files]
         if any("://" in path for path in paths):
             return SparkFrame(_read(session, paths), _named(paths))
-        found = files_of(paths)
-        kinds = {_SPARK_FORMATS.get(path.suffix) for path in found}
+        found = [file for path in paths for file in _files(path)]
+        kinds = {_SPARK_FORMATS.get(file.suffix) for file in found}
         if len(kinds) == 1 and None not in kinds:
-            uris = [path.absolute().as_uri() for path in found]
+            uris = [file.absolute().as_uri() for file in found]
             return SparkFrame(session.read.format(str(kinds.pop())).load(uris), _named(paths))
-        return open_source(found, metadata=metadata)
+        return open_source(files_of(paths), metadata=metadata)
 
     def write_scores(
         self, options: ModelOptions, model: Mixed, rows: SparkRows, folder: Path | None
@@ -146,12 +147,31 @@ class SparkBackend:
         return Scored(unseen, partial(self.engine.labelled, rows, total))
 
 
+def _files(path: str) -> list[Path]:
+    """Return the files that a path names, of whatever format; hidden ones and markers are none."""
+    found = [Path(each) for each in sorted(glob(path))] or [Path(path)]
+    files: list[Path] = []
+    for each in found:
+        files += sorted(each.rglob("*")) if each.is_dir() else [each]
+    return [file for file in files if not file.is_dir() and file.name[0] not in "._"]
+
+
 def _named(paths: Sequence[str]) -> str:
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
 def _read(session: SparkSession, paths: Sequence[str]) -> DataFrame:
     """Read what lies in a file system of Hadoop's, or a table."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        return _loaded(session, paths)
+    except AnalysisException as error:
+        problem = f"Spark cannot read it: {str(error).splitlines()[0]}"
+        raise DataError(_named(paths), problem, hint="is this the right path?") from error
+
+
+def _loaded(session: SparkSession, paths: Sequence[str]) -> DataFrame:
     tables = [path.removeprefix("table://") for path in paths if path.startswith("table://")]
     if tables:
         if len(paths) > 1:

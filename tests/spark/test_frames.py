@@ -17,6 +17,7 @@ from gdmix.data.source import open_source
 from gdmix.engines.spark.engine import SparkEngine
 from gdmix.engines.spark.sources import SparkFrame
 from gdmix.errors import ConfigError, DataError, RunError
+from gdmix.onspark import SparkBackend
 from gdmix.workflow import Watcher, train
 from tests.made_up import table
 from tests.spark.agreement import on_local, require_equal, trained
@@ -109,6 +110,24 @@ def test_files_that_spark_does_not_know_are_read_by_our_readers(spark, tmp_path)
     here = on_local(options, tmp_path)
     there = trained(SparkEngine(spark, 2), options, open_source(tmp_path))
     require_equal(here, there)
+
+
+def test_what_spark_reads(spark, tmp_path):
+    frame = spark.createDataFrame(ROWS).coalesce(1)
+    for kind in ("parquet", "orc", "json"):
+        frame.write.format(kind).save(str(tmp_path / kind))
+    frame.createOrReplaceTempView("rows_of_a_table")
+    backend = SparkBackend.of(spark, None)
+    paths = [str(tmp_path / kind) for kind in ("parquet", "orc", "json")]
+    for path in [*paths, f"file://{tmp_path}/orc/*.orc", "table://rows_of_a_table"]:
+        source = backend.open([path], None)
+        assert isinstance(source, SparkFrame)
+        assert source.frame.count() == len(ROWS)
+        assert {"click", "user_id", "age"} <= set(source.schema.names)
+    with pytest.raises(ConfigError, match="one table"):
+        backend.open(["table://one", "table://two"], None)
+    with pytest.raises(DataError, match="nowhere"):
+        backend.open([f"file://{tmp_path}/nowhere.parquet"], None)
 
 
 def test_folders_that_vanish_are_made_anew(spark):
