@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := data/movielens-100k
 RUN    := runs/movielens
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-spark lint bench clean
 
 demo: $(VENV)/.demo  ## train a mixed model on MovieLens-100K, end to end
 	$(BIN)/gdmix datasets get movielens-100k --output $(DATA)
@@ -15,6 +15,9 @@ demo: $(VENV)/.demo  ## train a mixed model on MovieLens-100K, end to end
 
 test: $(VENV)/.dev lint  ## lint, then the whole test suite
 	$(BIN)/python -m pytest
+
+test-spark: $(VENV)/.dev  ## the engine of clusters against the local one, on Spark; minutes
+	$(BIN)/python -m pytest -m cluster tests/spark
 
 lint: $(VENV)/.dev  ## formatting, style, types, import contracts
 	$(BIN)/ruff format --check .

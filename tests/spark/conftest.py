@@ -25,6 +25,14 @@ SETTINGS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what data frames are asked for to every run of the tests; the rest takes minutes."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here and item.path.name != "test_frames.py":
+            item.add_marker("cluster")
+
+
 def require_java() -> None:
     """Skip, or fail where the tests must run."""
     home = os.environ.get("JAVA_HOME")
@@ -35,7 +43,8 @@ def require_java() -> None:
         except ImportError:
             there = None
     if not there:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW)
+        must = os.environ.get("CI") and not os.environ.get("GDMIX_WITHOUT_SPARK")
+        (pytest.fail if must else pytest.skip)(HOW)
 
 
 @pytest.fixture(scope="session")
