@@ -9,6 +9,7 @@ from gdmix.deep.losses import loss_of
 from gdmix.deep.target import Target
 from gdmix.errors import ConfigError
 from gdmix.glm.losses import Logistic, Poisson, SmoothedHinge, Squared
+from tests.losses import GROUPS, tensor, total
 
 ROWS = {
     "logistic": Logistic(),
@@ -16,7 +17,6 @@ ROWS = {
     "poisson": Poisson(),
     "smoothed_hinge": SmoothedHinge(),
 }
-GROUPS = ("pairwise", "listwise", "lambdarank", "approx_ndcg")
 
 
 @pytest.fixture(autouse=True)
@@ -25,20 +25,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def tensor(values):
-    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
-
-
-def total(target, score, label, weight=None, offset=None, pointers=None, head=None):
-    score = tensor(score)
-    score = score[:, None] if score.ndim == 1 else score
-    weight = np.ones(len(score)) if weight is None else weight
-    offset = np.zeros(len(score)) if offset is None else offset
-    pointers = None if pointers is None else torch.as_tensor(np.asarray(pointers))
-    head = None if head is None else torch.as_tensor(np.asarray(head))
-    return loss_of(target)(score, tensor(label), tensor(weight), tensor(offset), pointers, head)
 
 
 # -- rows one by one ---------------------------------------------------------------------------
