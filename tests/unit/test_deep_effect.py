@@ -325,3 +325,5 @@ def test_the_record_of_a_training():
     assert trace[-1][0] == 120
     assert trace[-1][1] < 200 * 0.75
     assert fitted.history_[0]["iterations"] == 120
+    # nobody can say that a network is at its optimum
+    assert fitted.history_[0]["status"] == {"trained": 1}

@@ -153,7 +153,8 @@ def _statuses(statuses: dict[Status, int]) -> str:
         return "[yellow]no entity has enough samples[/yellow]"
     wrong = {status: count for status, count in statuses.items() if not status.ok}
     if not wrong:
-        return "[green]converged[/green]"
+        ended = ", ".join(status.name.lower() for status in statuses)
+        return f"[green]{ended}[/green]"
     parts = [
         f"{count:,} {status.name.lower().replace('_', ' ')}" for status, count in wrong.items()
     ]

@@ -158,7 +158,7 @@ class DeepEffect(Coordinate):
                 observer=curve.hear,
             )
         part, steps = DeepModel(inputs, trained, heads), float(trained.summary["steps"])
-        went = (1, part.parameters, {Status.CONVERGED: 1}, steps, 0.0)
+        went = (1, part.parameters, {Status.TRAINED: 1}, steps, 0.0)
         return part, Summary(*went, trace=tuple(curve.records))
 
     def _target(self, setting: Setting, heads: pa.Array | None, outputs: int) -> Target:

@@ -13,11 +13,12 @@ class Status(IntEnum):
     NO_PROGRESS = 2
     NOT_FINITE = 3
     BOUNDED = 4
+    TRAINED = 5
 
     @property
     def ok(self) -> bool:
-        """Whether the coefficients are the optimum."""
-        return self is Status.CONVERGED
+        """Whether it ended as it was meant to: at the optimum, or a network after its steps."""
+        return self in (Status.CONVERGED, Status.TRAINED)
 
     @property
     def message(self) -> str:
@@ -27,6 +28,7 @@ class Status(IntEnum):
 
 _MESSAGES = {
     Status.CONVERGED: "converged",
+    Status.TRAINED: "trained for its steps; a network knows no optimum",
     Status.ITERATION_LIMIT: "stopped at max_iterations; raise it, or loosen tolerance",
     Status.NO_PROGRESS: "no further decrease was possible before the gradient was small; "
     "features of very different scale? scale them, or loosen tolerance",
