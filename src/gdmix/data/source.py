@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import pyarrow as pa
 
@@ -33,7 +33,6 @@ class Batch(NamedTuple):
     place: Place
 
 
-@runtime_checkable
 class Source(Protocol):
     """A table that can be read more than once, a batch at a time."""
 
@@ -151,7 +150,7 @@ def open_source(data: Data, name: str = "data", metadata: Path | Lists | None = 
     DataError
         Nothing is there, a format is unknown, or the object is no table.
     """
-    if isinstance(data, Source):
+    if _is_source(data):
         return data
     if _is_path(data):
         return _open_files([data], metadata)
@@ -161,6 +160,11 @@ def open_source(data: Data, name: str = "data", metadata: Path | Lists | None = 
     if table.num_rows == 0:
         raise DataError(name, "no rows")
     return FrameSource(table, name)
+
+
+def _is_source(data: object) -> TypeGuard[Source]:
+    # by its class: asking a lazy frame itself for a schema may run its whole query
+    return all(hasattr(type(data), verb) for verb in ("type_of", "batches"))
 
 
 def require_columns(source: Source, wanted: dict[str, str]) -> None:
